@@ -1,0 +1,125 @@
+"""An image of the engine in, its OCI layout out. Speaks to: the engine's content store, `docker save`.
+
+With the containerd image store on this machine the layers are plain files that are already compressed and named by
+their digest: nothing is copied. Everywhere else `docker save` writes the layout into a temporary folder.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import tools
+from pipeline.errors import BadImage
+
+STORES = (
+    "containerd/daemon/io.containerd.content.v1.content/blobs",
+    "../containerd/io.containerd.content.v1.content/blobs",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """One image as blobs on disk. `folder` is an OCI layout whose index names this image alone."""
+
+    folder: Path
+    blobs: Path  # the folder that holds sha256/
+    source: str  # "containerd blobs" or "docker save"
+    digest: str  # of the manifest
+    manifest: dict[str, Any]
+    config: dict[str, Any]
+
+    def blob(self, digest: str) -> Path:
+        """The file of a blob; digests are checked for their form, since they come from a manifest."""
+        return blob_path(self.blobs, digest)
+
+    @property
+    def layers(self) -> tuple[tuple[str, str, int, str], ...]:
+        """Per layer: digest, diff ID, compressed bytes, media type."""
+        diff_ids = self.config["rootfs"]["diff_ids"]
+        layers = self.manifest["layers"]
+        if len(diff_ids) != len(layers):
+            raise BadImage(
+                f"{self.digest} lists {len(layers)} layers and {len(diff_ids)} diff IDs", hint="rebuild it"
+            )
+        return tuple(
+            (layer["digest"], diff_id, int(layer["size"]), layer["mediaType"])
+            for layer, diff_id in zip(layers, diff_ids, strict=True)
+        )
+
+
+def blob_path(blobs: Path, digest: str) -> Path:
+    """The path of a blob below `blobs`. Raises BadImage for anything that is not a sha256 digest."""
+    algorithm, _, value = digest.partition(":")
+    if algorithm != "sha256" or len(value) != 64 or set(value) - set("0123456789abcdef"):
+        raise BadImage(f"not a sha256 digest: {digest[:80]!r}", hint="rebuild the image")
+    return blobs / algorithm / value
+
+
+@contextmanager
+def opened(local: str, digest: str, *, run: tools.Run = tools.run) -> Iterator[Layout]:
+    """Yield the layout of the image that the engine knows as `local`; it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="seatrial-layout-") as scratch:
+        folder = Path(scratch)
+        store = _store(digest, run)
+        if store is not None:
+            (folder / "blobs").symlink_to(store)
+            source, manifest_digest = "containerd blobs", digest
+        else:
+            manifest_digest = _save(local, folder, run)
+            source = "docker save"
+        yield read(folder, manifest_digest, source)
+
+
+def read(folder: Path, digest: str, source: str) -> Layout:
+    """Read manifest and config of `digest` in a folder with blobs/, and write index and oci-layout beside them."""
+    blobs = (folder / "blobs").resolve()
+    try:
+        raw = blob_path(blobs, digest).read_bytes()
+        manifest = json.loads(raw)
+        config = json.loads(blob_path(blobs, manifest["config"]["digest"]).read_bytes())
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BadImage(f"{digest} is not a readable image manifest: {error!r}", hint="rebuild the image") from None
+    entry = {"mediaType": manifest.get("mediaType", "application/vnd.oci.image.manifest.v1+json"),
+             "digest": digest, "size": len(raw)}  # fmt: skip
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [entry]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+    return Layout(folder=folder, blobs=blobs, source=source, digest=digest, manifest=manifest, config=config)
+
+
+def _store(digest: str, run: tools.Run) -> Path | None:
+    """The engine's blob folder when it lies on this machine, can be read, and holds the digest."""
+    root = Path(run(["docker", "info", "--format", "{{.DockerRootDir}}"], timeout=60).strip())
+    for candidate in STORES:
+        blobs = (root / candidate).resolve()
+        try:
+            blob_path(blobs, digest).read_bytes()
+        except OSError:
+            continue
+        return blobs
+    return None
+
+
+def _save(local: str, folder: Path, run: tools.Run) -> str:
+    """Unpack `docker save` into `folder`; return the digest of the image's manifest."""
+    archive = folder / "image.tar"
+    run(["docker", "save", "--output", str(archive), local], timeout=3600)
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")  # refuses '..', absolute names, devices
+        archive.unlink()
+        index = json.loads((folder / "index.json").read_bytes())
+        digest = str(index["manifests"][0]["digest"])
+        shutil.rmtree(folder / "repositories", ignore_errors=True)
+    except (OSError, KeyError, IndexError, ValueError, tarfile.TarError) as error:
+        raise BadImage(
+            f"`docker save` of {local} is no OCI layout: {error!r}", hint="Docker Engine 25 or newer"
+        ) from None
+    return digest

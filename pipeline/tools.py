@@ -1,0 +1,225 @@
+"""An argv in, its output out. The only module that starts outside programs.
+
+Nothing here meets a shell. Secrets travel in `env` or in files, never in argv: argv is logged and shown.
+Every program runs in its own process group, so that Ctrl-C or a timeout ends its children as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Protocol
+
+from pipeline.errors import Interrupted, ToolFailed, ToolMissing, ToolUntrusted
+
+log = logging.getLogger("seatrial")
+
+_running: set[subprocess.Popen[str]] = set()
+_lock = threading.Lock()
+_stopping = threading.Event()
+
+
+class Run(Protocol):
+    """Start a program and return its stdout. Stages take one, so that tests can replay a recorded answer."""
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float = 600,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> str:
+        """Return what the program wrote to stdout, or raise ToolMissing or ToolFailed."""
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    timeout: float = 600,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """Run `argv` and return its stdout. `env` is added to this process's environment."""
+    with _started(argv, env=env, cwd=cwd) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise _too_slow(argv, timeout) from None
+    if process.returncode != 0:
+        raise failure(argv, process.returncode, stderr)
+    return stdout
+
+
+def stream(
+    argv: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    timeout: float = 3600,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> None:
+    """Run `argv` and hand each line of its stderr to `on_line` as it comes (buildx reports there)."""
+    last: list[str] = []
+    with _started(argv, env=env, cwd=cwd, stdout=subprocess.DEVNULL) as process:
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            _end(process)
+
+        timer = threading.Timer(timeout, expire)
+        timer.start()
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                last = [*last[-20:], line]
+                on_line(line)
+            process.wait()
+        finally:
+            timer.cancel()
+    if expired.is_set():
+        raise _too_slow(argv, timeout)
+    if process.returncode != 0:
+        raise failure(argv, process.returncode, "".join(last))
+
+
+def start_daemon(argv: Sequence[str], *, log_file: Path, env: Mapping[str, str] | None = None) -> int:
+    """Start a program that outlives us, its output in `log_file`; return its process id."""
+    log.info("$ %s &", shlex.join(argv))
+    with log_file.open("ab") as out:
+        try:
+            return subprocess.Popen(
+                list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True, env={**os.environ, **(env or {})},
+            ).pid  # fmt: skip
+        except FileNotFoundError:
+            raise missing(argv[0]) from None
+
+
+def find(name: str) -> Path | None:
+    """Return where a program is, or None. Looks in the sbin folders too, which a user's PATH may lack."""
+    path = os.environ.get("PATH", os.defpath) + os.pathsep + "/usr/local/sbin:/usr/sbin:/sbin"
+    found = shutil.which(name, path=path)
+    return Path(found) if found else None
+
+
+def need(name: str) -> Path:
+    """Return where a program is, or raise ToolMissing."""
+    found = find(name)
+    if found is None:
+        raise missing(name)
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def trusted(path: Path, sha256: str, name: str) -> Path:
+    """Return `path` when its bytes are the ones we know; raise ToolUntrusted otherwise."""
+    actual = sha256_of(path)
+    if actual != sha256:
+        raise ToolUntrusted(
+            f"{name} at {path} has sha256 {actual}, tools.lock says {sha256}; it was not started",
+            hint=f"delete {path} and run setup again; if you changed it on purpose, put its sha256 in tools.lock",
+        )
+    return path
+
+
+def stop_all() -> None:
+    """End everything that `run` and `stream` have going, in every thread."""
+    _stopping.set()
+    with _lock:
+        processes = list(_running)
+    for process in processes:
+        _end(process)
+
+
+def resume() -> None:
+    """Allow programs to be started again after `stop_all`."""
+    _stopping.clear()
+
+
+def missing(name: str) -> ToolMissing:
+    """The error for a program that is not installed."""
+    return ToolMissing(f"{name} is not installed", hint="`doctor` lists what is missing, `setup` installs it")
+
+
+def failure(argv: Sequence[str], returncode: int, stderr: str) -> ToolFailed:
+    """The error for a program that returned non-zero: its last ten lines and the command to paste."""
+    last = "\n  ".join(stderr.strip().splitlines()[-10:])
+    return ToolFailed(
+        f"{Path(argv[0]).name} exited {returncode}" + (f"\n  {last}" if last else ""),
+        hint=f"by hand: {shlex.join(argv)}",
+        returncode=returncode,
+        stderr=stderr,
+    )
+
+
+def _too_slow(argv: Sequence[str], timeout: float) -> ToolFailed:
+    return ToolFailed(f"{Path(argv[0]).name} ran longer than {timeout:.0f} s and was stopped",
+                      hint=f"by hand: {shlex.join(argv)}")  # fmt: skip
+
+
+@contextmanager
+def _started(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    stdout: int | IO[str] = subprocess.PIPE,
+) -> Iterator[subprocess.Popen[str]]:
+    """A running program, in its own process group; whatever happens, it is gone afterwards."""
+    if _stopping.is_set():
+        raise Interrupted("stopped before it was started: " + Path(argv[0]).name, hint="run the command again")
+    log.info("$ %s", shlex.join(argv))
+    try:
+        process = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
+            encoding="utf-8", errors="replace", start_new_session=True, cwd=cwd,
+            env={**os.environ, **(env or {})},
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise missing(argv[0]) from None
+    except PermissionError:
+        raise ToolMissing(f"{argv[0]} cannot be executed", hint=f"chmod +x {argv[0]}") from None
+    with _lock:
+        _running.add(process)
+    try:
+        yield process
+    finally:
+        with _lock:
+            _running.discard(process)
+        _end(process)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    if _stopping.is_set():
+        raise Interrupted(f"{Path(argv[0]).name} was stopped", hint="run the command again")
+
+
+def _end(process: subprocess.Popen[str], patience: float = 5) -> None:
+    """Ask a program and its children to stop, and make them."""
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        try:
+            os.killpg(process.pid, signal_number)
+        except ProcessLookupError:
+            return
+        try:
+            process.wait(timeout=patience)
+        except subprocess.TimeoutExpired:
+            continue

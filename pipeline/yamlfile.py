@@ -1,0 +1,165 @@
+"""A YAML file and a pydantic model in, a checked value out; an error names file, line, column and the nearest key.
+
+Files are read with PyYAML's safe loader only. Reading twice (once for values, once for places) keeps both simple.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from pipeline.errors import BadFile
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Model = TypeVar("Model", bound=BaseModel)
+LARGEST = 1_000_000  # bytes; a file that a person wrote is far smaller, a YAML bomb is not
+
+
+class Strict(BaseModel):
+    """A model whose unknown keys are errors and whose values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def read(path: Path, model: type[Model]) -> Model:
+    """Return the file as a `model`. Raises BadFile with the place of the first mistake."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise BadFile("larger than 1 MB", file=path, hint="this file is meant to be written by a person")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise BadFile("no such file", file=path, hint="docs/reference.md shows one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFile(f"cannot be read: {error}", file=path, hint="it must be a UTF-8 text file") from None
+    return parse(text, model, path)
+
+
+def parse(text: str, model: type[Model], path: Path) -> Model:
+    """The same from text; `path` is used in errors only."""
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_aliases(text, path)
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise BadFile(
+            f"not YAML: {error.problem}",
+            file=path, hint="check quotes, indentation and colons near there",
+            line=mark.line + 1 if mark else None, column=mark.column + 1 if mark else None,
+        ) from None  # fmt: skip
+    except yaml.YAMLError as error:
+        raise BadFile(f"not YAML: {error}", file=path, hint="it must be a UTF-8 text file") from None
+    if not isinstance(values, dict):
+        raise BadFile("must hold keys and values", file=path, line=1, column=1, hint="write `key: value`")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _explained(error.errors()[0], error.error_count(), root, model, path) from None
+
+
+def _refuse_aliases(text: str, path: Path) -> None:
+    """Anchors can blow a small file up to gigabytes; nothing that a user writes here needs one."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            mark = event.start_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+            raise BadFile("YAML aliases are not allowed", file=path, line=line, column=column,
+                          hint="write the value out")  # fmt: skip
+
+
+def _explained(
+    error: ErrorDetails, count: int, root: yaml.Node | None, model: type[BaseModel], path: Path
+) -> BadFile:
+    """Turn pydantic's first error into words, at the place in the file."""
+    where = tuple(part for part in error["loc"])
+    unknown = error["type"] == "extra_forbidden"
+    line, column = _place(root, where)
+    name = ".".join(str(part) for part in where if not str(part).startswith("function-"))
+    if unknown:
+        what = f"unknown key `{where[-1]}`"
+        near = difflib.get_close_matches(str(where[-1]), _keys(model, where[:-1]), n=1)
+        known = ", ".join(sorted(_keys(model, where[:-1])))
+        hint = f"did you mean `{near[0]}`?" if near else f"known keys here: {known}"
+    elif error["type"] == "missing":
+        what, hint = f"`{name}` is missing", "add it; docs/reference.md shows an example"
+    else:
+        message = re.sub(r"^Value error, ", "", error["msg"])
+        what, hint = f"`{name}`: {message}", f"it reads {error['input']!r}"[:200]
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    return BadFile(what + more, file=path, line=line, column=column, hint=hint)
+
+
+def _place(node: yaml.Node | None, where: tuple[int | str, ...]) -> tuple[int | None, int | None]:
+    """Follow a path of keys and indexes down the YAML nodes; stop where it no longer matches."""
+    mark = node.start_mark if node else None
+    for part in where:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    mark, node = key.start_mark, value
+                    break
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            mark = node.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (None, None)
+
+
+def _keys(model: Any, where: tuple[int | str, ...]) -> set[str]:
+    """The keys that a model knows at a path, as the user writes them."""
+    schema = model.model_json_schema(by_alias=True)
+    spot = schema
+    for part in where:
+        spot = _resolve(spot, schema)
+        if isinstance(part, int):
+            spot = spot.get("items", spot)
+        else:
+            spot = spot.get("properties", {}).get(part) or spot.get("additionalProperties") or spot
+    return set(_resolve(spot, schema).get("properties", {}))
+
+
+def _resolve(spot: Any, schema: dict[str, Any]) -> dict[str, Any]:
+    """Follow `$ref`, and the object among alternatives."""
+    while isinstance(spot, dict) and ("$ref" in spot or "anyOf" in spot):
+        if "$ref" in spot:
+            spot = schema["$defs"][spot["$ref"].rsplit("/", 1)[-1]]
+        else:
+            spot = next((option for option in spot["anyOf"] if "$ref" in option), {})
+    return spot if isinstance(spot, dict) else {}
+
+
+UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30,
+         "k": 2**10, "m": 2**20, "g": 2**30}  # fmt: skip
+SPANS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _bytes(value: Any) -> Any:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", str(value).strip())
+    if isinstance(value, bool) or not match or match[2].lower() not in UNITS:
+        raise ValueError("a size looks like 512MB, 1.5GB or 256MiB")
+    return int(float(match[1]) * UNITS[match[2].lower()])
+
+
+def _seconds(value: Any) -> Any:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(value).strip())
+    if isinstance(value, bool) or not match or match[2] not in SPANS:
+        raise ValueError("a time span looks like 30s, 2m or 14d")
+    return float(match[1]) * SPANS[match[2]]
+
+
+def _text(value: Any) -> Any:
+    """`1.0` in YAML is a number; build arguments and environment are text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=str | int)]
+Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str | int | float)]
+Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)]
