@@ -168,7 +168,7 @@ class Budget(Strict):
 
 
 class Fleet(Strict):
-    """The machines that it must start on: driver versions (`535.104.05` or `535`) and compute capabilities (`8.0`)."""
+    """The machines it must start on: drivers (`535.104.05` or `535`) and compute capabilities (`8.0`)."""
 
     drivers: list[Text] = Field(default_factory=list)
     compute_capabilities: list[Text] = Field(default_factory=list)

@@ -93,6 +93,14 @@ def stream(
         raise failure(argv, process.returncode, "".join(last))
 
 
+def attached(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
+    """Run `argv` on our own terminal, its output untouched; return its exit code."""
+    try:
+        return subprocess.run(list(argv), cwd=cwd, env={**os.environ, **(env or {})}, check=False).returncode
+    except FileNotFoundError:
+        raise missing(argv[0]) from None
+
+
 def start_daemon(argv: Sequence[str], *, log_file: Path, env: Mapping[str, str] | None = None) -> int:
     """Start a program that outlives us, its output in `log_file`; return its process id."""
     log.info("$ %s &", shlex.join(argv))
@@ -145,6 +153,11 @@ def stop_all() -> None:
         processes = list(_running)
     for process in processes:
         _end(process)
+
+
+def stopping() -> bool:
+    """Whether `stop_all` was called: loops that wait for something else than a program ask it."""
+    return _stopping.is_set()
 
 
 def resume() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -163,3 +164,17 @@ def _text(value: Any) -> Any:
 Bytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=str | int)]
 Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str | int | float)]
 Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)]
+
+
+def unknown(name: str, known: Iterable[str], kind: str, path: Path) -> BadFile:
+    """The error for a name that the file uses and nobody knows, at its place in the file."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    line = column = None
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        found = re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text)
+        if found:
+            line, column = number, found.start() + 1
+            break
+    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+    return BadFile(f"no {kind} `{name}`", file=path, line=line, column=column, hint=hint)

@@ -1,0 +1,71 @@
+"""An image's layout in, what it weighs out. Speaks to: nothing.
+
+Bytes are the sizes of regular files, each counted in the layer that ships it; a hard link is 0. Wasted bytes are
+shipped and not visible in the final root. Duplicate bytes are, among the visible files of equal content, all copies
+but one.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pipeline.layout import Layout
+from pipeline.measure.index import indexes
+from pipeline.measure.packages import packages
+from pipeline.measure.root import Root
+from pipeline.measure.sources import opened_path
+from pipeline.measure.stream import Limits
+from pipeline.measure.waste import duplicate_bytes, waste
+from pipeline.model import Image, Layer, LayerOrigin, Measurement, Totals
+
+__all__ = ["Limits", "measure", "opened_path"]
+
+
+def measure(
+    image: Image,
+    layout: Layout,
+    origins: tuple[LayerOrigin, ...],
+    *,
+    cache: Path,
+    limits: Limits | None = None,
+) -> Measurement:
+    """Return what `image` weighs. `origins` has one for each layer; `cache` keeps an index of each layer.
+
+    Raises BadImage, naming the layer, for one that is damaged, lies, or must not be trusted.
+    """
+    started = time.monotonic()
+    found = indexes(layout, cache, limits or Limits())
+    layers = tuple(
+        Layer(
+            digest=digest,
+            diff_id=diff_id,
+            instruction=origin.instruction,
+            dockerfile_line=origin.dockerfile_line,
+            origin=origin.origin,
+            bytes=index.bytes,
+            compressed_bytes=compressed,
+            files=index.files,
+        )
+        for (digest, diff_id, compressed, _), origin, index in zip(layout.layers, origins, found, strict=True)
+    )
+    root = Root()
+    for number, (layer, index) in enumerate(zip(layers, found, strict=True)):
+        root.add(number, index, layer.digest)
+    lost = waste(root, layers, tuple(index.size for index in found))
+    return Measurement(
+        image=image.name,
+        digest=image.digest,
+        source=layout.source,
+        layers=layers,
+        totals=Totals(
+            bytes=sum(layer.bytes for layer in layers),
+            compressed_bytes=sum(layer.compressed_bytes for layer in layers),
+            wasted_bytes=sum(row.bytes for row in lost),
+            duplicate_bytes=duplicate_bytes(root),
+            files=sum(layer.files for layer in layers),
+        ),
+        waste=lost,
+        packages=packages(root, found, tuple(layer.digest for layer in layers)),
+        seconds=time.monotonic() - started,
+    )

@@ -1,0 +1,184 @@
+"""The bytes of a tar in, its members out. Speaks to: nothing.
+
+Reads what Go's archive/tar reads, because container engines unpack with it: ustar, pax, GNU long names, base-256
+numbers and sparse files. Python's tarfile is ten times slower and forgives more: what an engine would refuse is
+refused here as well. Names stay bytes; they need not be UTF-8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.measure import sparse
+from pipeline.measure.fields import decimal, number
+from pipeline.measure.stream import Limits, Stream, refused
+
+BLOCK = 512
+END = bytes(BLOCK)
+FILE, HARD_LINK, SYMLINK, FOLDER, OTHER = "f", "h", "s", "d", "o"
+KINDS = {b"0": FILE, b"\0": FILE, b"7": FILE, b"S": FILE, b"1": HARD_LINK, b"2": SYMLINK,
+         b"3": OTHER, b"4": OTHER, b"5": FOLDER, b"6": OTHER}  # fmt: skip
+INT64 = (1 << 63) - 1
+
+
+class Member(NamedTuple):
+    """One member. `size` is the file's; `parts` are the stored parts of a sparse file, None for any other."""
+
+    name: bytes
+    kind: str
+    size: int
+    mode: int
+    uid: int
+    gid: int
+    mtime: int
+    link: bytes
+    parts: sparse.Parts | None
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """What extended headers say about the member that follows them."""
+
+    pax: Mapping[bytes, bytes] = field(default_factory=dict)
+    name: bytes = b""
+    link: bytes = b""
+
+
+def members(stream: Stream, limits: Limits) -> Iterator[Member]:
+    """Yield each member; its content is `content(stream, member)`, before the next is asked for. Raises BadImage."""
+    ahead = _Ahead()
+    headers = names = 0
+    while not stream.ended():
+        raw = stream.read(BLOCK)
+        if raw == END:
+            if not stream.ended() and stream.read(BLOCK) != END:
+                raise refused(stream.layer, f"a lone block of zeros before byte {stream.position}")
+            return
+        headers += 1
+        if headers > limits.headers:
+            raise refused(stream.layer, f"has more than {limits.headers} entries")
+        flag = _checked(raw, stream)
+        if flag in b"xgLK":
+            _extended(flag, raw, ahead, stream, limits)
+            continue
+        member, end = _member(raw, flag, ahead, stream)
+        ahead = _Ahead()
+        names += len(member.name) + len(member.link)
+        if max(len(member.name), len(member.link)) > limits.path or names > limits.names:
+            raise refused(stream.layer, f"names too long at byte {stream.position}")
+        yield member
+        stream.skip(end - stream.position)
+    if ahead != _Ahead():
+        raise refused(stream.layer, "ends after an extended header")
+
+
+def content(stream: Stream, member: Member) -> Iterator[memoryview]:
+    """Yield the content of the member that `members` has just given."""
+    if member.parts is None:
+        return stream.pieces(member.size)
+    return sparse.content(stream, member.parts, member.size)
+
+
+def _checked(raw: bytes, stream: Stream) -> bytes:
+    """The type flag of a header whose checksum holds. Old writers summed signed bytes; both sums are accepted."""
+    said = number(raw[148:156], stream)
+    others = raw[:148] + b" " * 8 + raw[156:]
+    total = sum(others)
+    if said not in (total, total - 256 * sum(byte > 127 for byte in others)):
+        raise refused(stream.layer, f"no tar header at byte {stream.position - BLOCK}")
+    return raw[156:157]
+
+
+def _extended(flag: bytes, raw: bytes, ahead: _Ahead, stream: Stream, limits: Limits) -> None:
+    """Read a pax header or a GNU long name. Global pax headers are passed over, as Go does."""
+    size = number(raw[124:136], stream)
+    if not 0 <= size <= limits.extended:
+        raise refused(stream.layer, f"an extended header of {size} bytes at byte {stream.position - BLOCK}")
+    data = stream.read(size)
+    stream.skip(-size % BLOCK)
+    if flag == b"x":
+        ahead.pax = _pax(data, stream)
+    elif flag == b"L":
+        ahead.name = data.split(b"\0", 1)[0]
+    elif flag == b"K":
+        ahead.link = data.split(b"\0", 1)[0]
+
+
+def _pax(data: bytes, stream: Stream) -> dict[bytes, bytes]:
+    """The records of a pax header: `length key=value` and a line feed each."""
+    records: dict[bytes, bytes] = {}
+    at = 0
+    while at < len(data):
+        space = data.find(b" ", at, at + 20)
+        end = at + int(data[at:space]) if data[at:space].isdigit() and space > 0 else 0
+        key, equals, value = data[space + 1 : end - 1].partition(b"=")
+        if not space < end <= len(data) or data[end - 1 : end] != b"\n" or not key or not equals or b"\0" in key:
+            raise refused(stream.layer, f"a broken pax record before byte {stream.position}")
+        if key in (b"path", b"linkpath", b"GNU.sparse.name") and b"\0" in value:
+            raise refused(stream.layer, f"a name with a NUL in it before byte {stream.position}")
+        if key in sparse.REPEATED and key in records:
+            value = records[key] + b"," + value
+        records[key] = value
+        at = end
+    return records
+
+
+def _member(raw: bytes, flag: bytes, ahead: _Ahead, stream: Stream) -> tuple[Member, int]:
+    """The member that a header and what stood before it describe, and the byte after its content."""
+    kind = KINDS.get(flag)
+    if kind is None:
+        raise refused(stream.layer, f"an entry of unknown type {flag!r} at byte {stream.position - BLOCK}")
+    pax = ahead.pax
+    name = ahead.name or pax.get(b"path") or _name(raw)
+    link = ahead.link or pax.get(b"linkpath") or raw[157:257].split(b"\0", 1)[0]
+    size = decimal(pax[b"size"], stream) if pax.get(b"size") else number(raw[124:136], stream)
+    if size < 0:
+        raise refused(stream.layer, f"a size below zero at byte {stream.position - BLOCK}")
+    # Go reads no content after links, folders and devices, whatever size their header names.
+    stored = size if kind == FILE else 0
+    parts = None
+    if flag == b"S":
+        parts, size = sparse.old_gnu(raw, stream)
+    end = stream.position + stored + -stored % BLOCK
+    if kind == FILE and flag != b"S" and sparse.described(pax):
+        name = pax.get(b"GNU.sparse.name") or name
+        parts, size = sparse.pax(pax, stream, stored)
+    if parts is not None:
+        sparse.check(parts, size, end - stream.position, stream)
+    if flag == b"\0" and name.endswith(b"/"):  # how tars from before 1988 write a folder
+        kind = FOLDER
+    member = Member(
+        name,
+        kind,
+        size if kind == FILE else 0,
+        number(raw[100:108], stream) & 0o7777,
+        _id(pax.get(b"uid"), raw[108:116], stream),
+        _id(pax.get(b"gid"), raw[116:124], stream),
+        _time(pax.get(b"mtime"), raw[136:148], stream),
+        link if kind in (HARD_LINK, SYMLINK) else b"",
+        parts,
+    )
+    return member, end
+
+
+def _name(raw: bytes) -> bytes:
+    name = raw[:100].split(b"\0", 1)[0]
+    if raw[257:263] != b"ustar\0":
+        return name
+    prefix = raw[345 : 476 if raw[508:512] == b"tar\0" else 500].split(b"\0", 1)[0]
+    return prefix + b"/" + name if prefix else name
+
+
+def _id(pax: bytes | None, raw: bytes, stream: Stream) -> int:
+    return decimal(pax, stream) if pax else min(max(number(raw, stream), 0), INT64)
+
+
+def _time(pax: bytes | None, raw: bytes, stream: Stream) -> int:
+    """Whole seconds since 1970; the fraction that pax allows is cut off."""
+    if not pax:
+        return min(max(number(raw, stream), -INT64), INT64)
+    seconds = pax.split(b".", 1)[0]
+    negative = seconds.startswith(b"-")
+    return -decimal(seconds[1:], stream) if negative else decimal(seconds, stream)

@@ -1,0 +1,201 @@
+"""What parse makes of a Dockerfile, and what check finds in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How much a finding or a reason weighs. Only an error says no."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+# --- parse ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heredoc:
+    """One here-document of an instruction. `content` keeps its newlines; `expand` is false for <<'EOF'."""
+
+    name: str
+    content: str
+    expand: bool
+    chomp: bool
+    descriptor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instruction:
+    """One instruction as BuildKit reads it. Lines count from 1 and include the last.
+
+    `words` are the arguments as BuildKit's tree holds them: for RUN in shell form, one string;
+    for ENV and LABEL, key, value, delimiter in turns; for the JSON form, the array's items.
+    """
+
+    keyword: str  # upper case
+    words: tuple[str, ...]
+    flags: tuple[str, ...]
+    json_form: bool
+    original: str
+    line: int
+    end_line: int
+    heredocs: tuple[Heredoc, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One FROM and what follows it. `base` is written in the file, `image` is what it comes to.
+
+    `parent` is the index of the stage that this one builds on, None when the base is an image;
+    `image` is the *effective* base after ARGs and stages are resolved, None when an ARG has no value.
+    """
+
+    index: int
+    name: str | None
+    base: str
+    image: str | None
+    parent: int | None
+    platform: str | None
+    instructions: tuple[Instruction, ...]  # the FROM first
+    ships: bool  # part of the target image: the target, or a stage it builds on (not one it copies from)
+    needed: bool  # built at all for the target: it ships, or something needed copies or mounts from it
+    environment: Mapping[str, str]  # ENV at the stage's end, parents' included, variables resolved
+    arguments: Mapping[str, str]  # ARGs with values visible at the stage's end
+
+    @property
+    def line(self) -> int:
+        """The line of its FROM."""
+        return self.instructions[0].line
+
+    @property
+    def label(self) -> str:
+        """What a person calls it: its name, or its number."""
+        return self.name or str(self.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """A finding that somebody accepted, in the Dockerfile or in waivers.yaml. `until` is YYYY-MM-DD."""
+
+    rule: str
+    reason: str
+    until: str | None
+    line: int | None = None  # the instruction's line it speaks of; None for the whole file
+    image: str | None = None
+    path: str | None = None
+    accepted_by: str | None = None
+    file: str | None = None  # where the waiver itself stands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dockerfile:
+    """A parsed Dockerfile: instructions in order, stages with their bases resolved, directives, waivers."""
+
+    path: str
+    text: str
+    directives: Mapping[str, str]
+    instructions: tuple[Instruction, ...]
+    stages: tuple[Stage, ...]
+    target: int  # index of the stage that ships
+    comments: tuple[tuple[int, str], ...]  # line, text without the '#'
+    waivers: tuple[Waiver, ...]
+
+    @property
+    def final(self) -> Stage:
+        """The stage that ships."""
+        return self.stages[self.target]
+
+    def shipped(self) -> Iterator[Stage]:
+        """The final stage and the stages it builds on, the final one first."""
+        stage: Stage | None = self.final
+        while stage is not None:
+            yield stage
+            stage = None if stage.parent is None else self.stages[stage.parent]
+
+
+# --- check ---
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a rule sees: a line and words. `check` adds the rule's id, severity, hint and page."""
+
+    line: int
+    message: str
+    end_line: int | None = None
+    column: int | None = None
+    stage: str | None = None
+    hint: str | None = None  # when the rule knows better than its general hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a rule may know beside the Dockerfile: where it lies, its image.yaml, its parameters from the policy."""
+
+    folder: Path | None = None
+    recipe: Any | None = None  # pipeline.recipe.Recipe; Any, because recipe imports model
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule: its id names what is wrong, `look` yields the problems. Its page is policies/<id>.md."""
+
+    id: str
+    severity: Severity
+    hint: str
+    look: Callable[[Dockerfile, Context], Iterator[Problem]]
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the module that holds the rule, without its id."""
+        doc = __import__(self.look.__module__, fromlist=["_"]).__doc__ or ""
+        return doc.strip().splitlines()[0].split(": ", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a rule found, at its place."""
+
+    rule: str
+    severity: Severity
+    message: str
+    hint: str
+    file: str
+    line: int
+    end_line: int
+    column: int | None
+    stage: str | None
+    docs: str
+    fixable: bool = False
+    waived: str | None = None  # the waiver's reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A file that could not be judged, and why."""
+
+    file: str
+    line: int | None
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lint:
+    """Every finding on a set of Dockerfiles. `errors` are the files that could not be read."""
+
+    files: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    errors: tuple[Unread, ...] = ()
+
+    def count(self, severity: Severity) -> int:
+        """How many findings of this severity nobody waived."""
+        return sum(1 for finding in self.findings if finding.severity is severity and not finding.waived)

@@ -1,0 +1,241 @@
+"""The words of a `pip install` in, the wheels that matter to a GPU out. Speaks to: nothing.
+
+pip and `uv pip` are read; locked projects (`uv sync`, poetry) are not. A wheel whose CUDA version nobody can tell
+from the words has `cuda` None, and no rule judges it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from pipeline import facts
+
+_WITH_VALUE = frozenset({
+    "-r", "--requirement", "-c", "--constraint", "--constraints", "-i", "--index-url", "--extra-index-url",
+    "--index", "--default-index", "-f", "--find-links", "-t", "--target", "--prefix", "--root", "-p",
+    "--python", "--torch-backend", "--cache-dir", "--platform", "--python-version", "--python-platform",
+    "--implementation", "--abi", "--only-binary", "--no-binary", "--config-settings", "--global-option",
+    "--trusted-host", "--allow-insecure-host", "--timeout", "--retries", "--proxy", "--cert", "--client-cert",
+    "--index-strategy", "--keyring-provider", "--upgrade-strategy", "--progress-bar", "--src", "--log",
+    "--exclude-newer", "--group", "-C", "-b", "--build-constraint", "--overrides", "--override", "--resolution",
+    "--prerelease", "--link-mode", "--reinstall-package", "-P", "--upgrade-package",
+})  # fmt: skip
+_INDEXES = frozenset({"-i", "--index-url", "--extra-index-url", "--index", "--default-index", "-f", "--find-links"})
+_INDEX_VARIABLES = (
+    "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX",
+    "UV_DEFAULT_INDEX", "UV_FIND_LINKS",
+)  # fmt: skip
+_VARIANT = re.compile(r"/(cu\d{2,3}|cpu|rocm[0-9.]*|xpu)(?=/|$)")
+_CUDA_WHEEL = re.compile(
+    r"nvidia-(?:cublas|cuda-runtime|cuda-nvrtc|cuda-cupti|cuda-nvcc|cudnn|cufft|curand|cusolver|cusparse|cusparselt"
+    r"|nccl|nvjitlink|nvtx|npp|cufile|nvshmem)(?:-cu(?P<major>\d{2}))?|cuda-toolkit"
+)
+_TORCH = frozenset({"torch", "torchvision", "torchaudio"})
+_CUDA_EXTRAS = {
+    "tensorflow": re.compile(r"and-cuda"),
+    "jax": re.compile(r"cuda(\d{2})?(?:-pip)?"),
+    "onnxruntime-gpu": re.compile(r"cuda"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipInstall:
+    """One `pip install`, split into what it installs and how."""
+
+    requirements: tuple[str, ...]
+    requirement_files: tuple[str, ...]
+    indexes: tuple[str, ...]  # URLs, in the order of the words
+    target: str | None  # --target, --prefix or --root
+    flags: frozenset[str]  # options without a value
+    options: Mapping[str, str]  # options with one
+    uv: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """One wheel that has to do with CUDA. `brings_cuda`: it puts its own CUDA libraries into the image."""
+
+    name: str
+    version: Version | None  # when it is pinned
+    variant: str | None  # cu124, cpu, rocm6.2: from the version or from the index
+    cuda: Version | None
+    brings_cuda: bool
+    line: int = 0
+    stage: str = ""
+
+
+def pip_install(words: Sequence[str]) -> PipInstall | None:
+    """Return what a command installs with pip or uv, or None when it is another command."""
+    rest, uv = _after_install(words)
+    if rest is None:
+        return None
+    requirements: list[str] = []
+    options: dict[str, str] = {}
+    files: list[str] = []
+    indexes: list[str] = []
+    flags: set[str] = set()
+    waiting = iter(rest)
+    for word in waiting:
+        name, equals, value = word.partition("=")
+        if word.startswith("-") and not word.startswith("--") and len(word) > 2 and word[:2] in _WITH_VALUE:
+            name, equals, value = word[:2], "=", word[2:]  # -rrequirements.txt
+        if name.startswith("-") and name in _WITH_VALUE:
+            value = value if equals else next(waiting, "")
+            options[name] = value
+            if name in ("-r", "--requirement"):
+                files.append(value)
+            elif name in _INDEXES:
+                indexes.append(value)
+        elif word.startswith("-"):
+            flags.add(word)
+        else:
+            requirements.append(word)
+    return PipInstall(
+        requirements=tuple(requirements),
+        requirement_files=tuple(files),
+        indexes=tuple(indexes),
+        target=next((options[key] for key in ("-t", "--target", "--prefix", "--root") if key in options), None),
+        flags=frozenset(flags),
+        options=options,
+        uv=uv,
+    )
+
+
+def wheels_of(install: PipInstall, files: Sequence[str], environment: Mapping[str, str]) -> Iterator[Wheel]:
+    """Yield the wheels that matter to a GPU; `files` are the texts of the requirement files that could be read."""
+    lines, file_indexes = list(install.requirements), list(install.indexes)
+    for text in files:
+        more, urls = _requirement_lines(text)
+        lines.extend(more)
+        file_indexes.extend(urls)
+    urls = file_indexes + [environment.get(name, "") for name in _INDEX_VARIABLES]
+    backend = install.options.get("--torch-backend") or environment.get("UV_TORCH_BACKEND")
+    index_variant = backend if backend and backend != "auto" else _index_variant(urls)
+    if backend == "auto":
+        index_variant = "auto"
+    alone = "--no-deps" in install.flags
+    for line in lines:
+        requirement = _requirement(line)
+        if requirement is not None:
+            wheel = _wheel(requirement, index_variant, alone, other_index=any(urls))
+            if wheel is not None:
+                yield wheel
+
+
+def _wheel(requirement: Requirement, index_variant: str | None, alone: bool, *, other_index: bool) -> Wheel | None:
+    name = canonicalize_name(requirement.name)
+    version = _pinned(requirement)
+    if found := _CUDA_WHEEL.fullmatch(name):
+        cuda = Version(found["major"]) if found["major"] else None
+        return Wheel(name=name, version=version, variant=None, cuda=cuda, brings_cuda=True)
+    if name in _TORCH:
+        return _torch(name, version, index_variant, alone)
+    if name == "vllm" and not alone and index_variant is None:
+        return Wheel(name=name, version=version, variant=None, cuda=None, brings_cuda=True)
+    extras = _CUDA_EXTRAS.get(name)
+    matches = [hit for extra in requirement.extras if extras and (hit := extras.fullmatch(canonicalize_name(extra)))]
+    brings = bool(matches) and not alone
+    if name == "onnxruntime-gpu":
+        cuda = facts.onnxruntime_cuda(version) if version and not other_index else None
+        return Wheel(name=name, version=version, variant=None, cuda=cuda, brings_cuda=brings)
+    if brings:
+        major = next((hit[1] for hit in matches if hit.re.groups and hit[1]), None)
+        cuda = Version(major) if major else None
+        return Wheel(name=name, version=version, variant=None, cuda=cuda, brings_cuda=True)
+    return None
+
+
+def _torch(name: str, version: Version | None, index_variant: str | None, alone: bool) -> Wheel:
+    variant = version.local if version and version.local else index_variant
+    offered = facts.torch_index_cuda(version) if version and name == "torch" else None
+    cuda = facts.cuda_of_variant(variant) if variant else None
+    if variant is None and version is not None and name == "torch":
+        cuda = facts.torch_default_cuda(version)
+    elif version is not None and not version.local and cuda is not None and cuda not in (offered or (cuda,)):
+        variant, cuda = None, None  # that index does not have this release; pip takes it from elsewhere, or fails
+    brings = (variant is None or variant.startswith("cu")) and not alone
+    return Wheel(name=name, version=version, variant=variant, cuda=cuda, brings_cuda=brings)
+
+
+def _after_install(words: Sequence[str]) -> tuple[Sequence[str] | None, bool]:
+    """The words after `install`, and whether it is uv's; None when this is no install."""
+    program = PurePosixPath(words[0]).name if words else ""
+    uv = program == "uv"
+    if uv:
+        rest = _skipping_options(words[1:])
+        if not rest or rest[0] != "pip":
+            return None, uv
+        rest = rest[1:]
+    elif re.fullmatch(r"pip[\d.]*", program):
+        rest = words[1:]
+    elif re.fullmatch(r"(python|pypy)[\d.]*", program) and "-m" in words:
+        at = list(words).index("-m")
+        if list(words[at + 1 : at + 2]) != ["pip"]:
+            return None, uv
+        rest = words[at + 2 :]
+    else:
+        return None, uv
+    flags = [word for word in rest[: _position(rest, "install")] if word.startswith("-")]
+    after = _skipping_options(rest)
+    return ((*flags, *after[1:]), uv) if after and after[0] == "install" else (None, uv)
+
+
+def _position(words: Sequence[str], wanted: str) -> int:
+    return next((index for index, word in enumerate(words) if word == wanted), len(words))
+
+
+def _skipping_options(words: Sequence[str]) -> Sequence[str]:
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        index += 2 if words[index] in _WITH_VALUE else 1
+    return words[index:]
+
+
+def _requirement_lines(text: str) -> tuple[list[str], list[str]]:
+    """The requirements of a requirements.txt, and the index URLs that it names."""
+    requirements, indexes = [], []
+    for raw in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
+        line = re.sub(r"(^|\s)#.*", "", raw).strip()
+        if line.startswith("-"):
+            name, _, value = line.replace("=", " ", 1).partition(" ")
+            if name in _INDEXES:
+                indexes.append(value.strip())
+        elif line:
+            requirements.append(re.split(r"\s--", line, maxsplit=1)[0])
+    return requirements, indexes
+
+
+def _requirement(text: str) -> Requirement | None:
+    """Read a requirement or the name of a wheel file; None for paths, URLs, and markers that say not on Linux."""
+    if text.endswith(".whl"):
+        try:
+            name, version, _, _ = parse_wheel_filename(text.rpartition("/")[2].replace("%2B", "+"))
+        except (InvalidWheelFilename, InvalidVersion):
+            return None
+        return Requirement(f"{name}=={version}")
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return None
+    linux = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "extra": ""}
+    return requirement if requirement.marker is None or requirement.marker.evaluate(linux) else None
+
+
+def _pinned(requirement: Requirement) -> Version | None:
+    exact = [one.version for one in requirement.specifier if one.operator == "==" and not one.version.endswith(".*")]
+    return Version(exact[0]) if len(exact) == 1 else None
+
+
+def _index_variant(urls: Sequence[str]) -> str | None:
+    for url in urls:
+        found = _VARIANT.search(url)
+        if found:
+            return found[1]
+    return None

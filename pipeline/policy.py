@@ -1,0 +1,207 @@
+"""policies/policy.yaml and waivers.yaml in, Policy out. Speaks to: nothing.
+
+A profile says which rules hold, how much they weigh, and how much is too much. One profile can extend another: what
+it does not say, the other says. Judging a record against a profile is verdict.py's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from pipeline import yamlfile
+from pipeline.errors import BadFile
+from pipeline.model import PolicyStamp, Severity, Waiver
+from pipeline.yamlfile import Bytes, Seconds, Strict
+
+SHIPPED = Path(__file__).parent.parent / "policies" / "policy.yaml"
+
+
+def _switch(value: Any) -> Any:
+    """YAML reads a bare `off` as false and `on` as true."""
+    return {False: "off", True: "on"}[value] if isinstance(value, bool) else value
+
+
+Level = Annotated[Literal["error", "warning", "info", "off"], BeforeValidator(_switch)]
+
+
+class RuleSetting(Strict):
+    """One rule: its weight, and parameters that its page names."""
+
+    severity: Level | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+def _rule(value: Any) -> Any:
+    value = _switch(value)
+    if value == "on":
+        return {}
+    return {"severity": value} if isinstance(value, str) else value
+
+
+class ScanPolicy(Strict):
+    """What a scan must say."""
+
+    databases: list[str] = Field(
+        default_factory=lambda: ["shipped"],
+        description="tried in this order: an OCI reference, a folder, or `shipped`",
+    )
+    fail_on: Literal["critical", "high", "medium", "low", "never"] = "critical"
+    only_fixable: bool = True
+    unknown_severity: Level = "warning"
+    secrets: Level = "error"
+    not_scanned: Level = "error"
+    without_database: Level = "warning"
+    blind: Level = "warning"
+    database_older_than: Seconds | None = Field(default=None, description="then `old_database` applies")
+    old_database: Level = "warning"
+
+
+class SmokePolicy(Strict):
+    """What a smoke test must say."""
+
+    not_tested: Level = "error"
+    without_gpu: Level = "warning"
+    simulated_gpu: Level = "warning"
+
+
+class Limits(Strict):
+    """How much is too much; `budget:` of an image.yaml can be tighter."""
+
+    bytes: Bytes | None = None
+    compressed_bytes: Bytes | None = None
+    wasted_bytes: Bytes | None = None
+    layers: int | None = Field(default=127, description="overlay file systems stop there")
+
+
+class Profile(Strict):
+    """A named set of expectations."""
+
+    extends: str | None = None
+    rules: dict[str, Annotated[RuleSetting, BeforeValidator(_rule)]] = Field(default_factory=dict)
+    scan: ScanPolicy = ScanPolicy()
+    smoke: SmokePolicy = SmokePolicy()
+    limits: Limits = Limits()
+
+    def severities(self, defaults: Mapping[str, Severity]) -> dict[str, Severity]:
+        """The rules that hold, with their weight here."""
+        found = {}
+        for rule, default in defaults.items():
+            level = self.rules[rule].severity if rule in self.rules else None
+            if level != "off":
+                found[rule] = Severity(level) if level else default
+        return found
+
+    def parameters(self) -> dict[str, Mapping[str, Any]]:
+        """Per rule, the parameters that the policy sets."""
+        return {rule: setting.parameters for rule, setting in self.rules.items() if setting.parameters}
+
+
+class PolicyFile(Strict):
+    """policy.yaml."""
+
+    default: str
+    mirrors: dict[str, str] = Field(
+        default_factory=dict, description="docker.io: mirror.example:5000/hub — bases are taken from there"
+    )
+    profiles: dict[str, Profile]
+
+
+class WaiverEntry(Strict):
+    """One row of waivers.yaml."""
+
+    rule: str
+    image: str | None = None
+    path: str | None = None
+    reason: Annotated[str, Field(min_length=3)]
+    accepted_by: Annotated[str, Field(min_length=1)]
+    until: date
+
+
+class WaiversFile(Strict):
+    """waivers.yaml."""
+
+    waivers: list[WaiverEntry] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy that was read: its profiles with `extends` resolved, and its waivers."""
+
+    file: Path
+    digest: str  # of policy.yaml and waivers.yaml together
+    content: PolicyFile
+    waivers: tuple[Waiver, ...]
+
+    @cached_property
+    def mirrors(self) -> Mapping[str, str]:
+        """Registry host → where its images are taken from instead."""
+        return self.content.mirrors
+
+    def profile(self, name: str | None) -> Profile:
+        """The profile of this name, or the default one. Raises BadFile for one that does not exist."""
+        return Profile.model_validate(self._merged(name or self.content.default, ()))
+
+    def stamp(self, profile: str | None) -> PolicyStamp:
+        """What a record keeps of the policy."""
+        return PolicyStamp(file=self.file.name, digest=self.digest, profile=profile or self.content.default)
+
+    def _merged(self, name: str, seen: tuple[str, ...]) -> dict[str, Any]:
+        if name in seen:
+            raise BadFile(f"profiles extend each other: {' → '.join((*seen, name))}", file=self.file, hint="break it")
+        if name not in self.content.profiles:
+            known = ", ".join(sorted(self.content.profiles))
+            raise BadFile(f"no profile `{name}`", file=self.file, hint=f"profiles here: {known}")
+        profile = self.content.profiles[name]
+        own = profile.model_dump(exclude_unset=True)
+        if profile.extends is None:
+            return own
+        return _overlay(self._merged(profile.extends, (*seen, name)), own)
+
+
+def read(file: Path, rule_ids: frozenset[str]) -> Policy:
+    """Return the policy in `file`, with the waivers.yaml beside it. Raises BadFile, also for rules nobody knows."""
+    content = yamlfile.read(file, PolicyFile)
+    waivers_file = file.with_name("waivers.yaml")
+    waivers: tuple[Waiver, ...] = ()
+    hasher = hashlib.sha256(file.read_bytes())
+    if waivers_file.exists():
+        waivers = tuple(_waiver(entry, waivers_file) for entry in yamlfile.read(waivers_file, WaiversFile).waivers)
+        hasher.update(waivers_file.read_bytes())
+    policy = Policy(file=file, digest=f"sha256:{hasher.hexdigest()}", content=content, waivers=waivers)
+    for name, profile in content.profiles.items():
+        policy.profile(name)
+        for rule in profile.rules:
+            if rule not in rule_ids:
+                raise yamlfile.unknown(rule, rule_ids, "rule", file)
+    policy.profile(None)
+    return policy
+
+
+def find(root: Path, explicit: Path | None = None) -> Path:
+    """Which policy.yaml holds: the one named, the workspace's, or the one that Seatrial ships."""
+    own = root / "policies" / "policy.yaml"
+    return explicit or (own if own.is_file() else SHIPPED)
+
+
+def _waiver(entry: WaiverEntry, file: Path) -> Waiver:
+    return Waiver(
+        rule=entry.rule, reason=entry.reason, until=entry.until.isoformat(), image=entry.image, path=entry.path,
+        accepted_by=entry.accepted_by, file=str(file),
+    )  # fmt: skip
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`above` wins key by key; mappings are joined, everything else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlay(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,121 @@
+"""A layout and a repository in, the image in its registry out. Speaks to: oras.
+
+Push is by digest; tags move last, when signature and attestations have been read back. oras skips blobs that the
+registry holds already, so that a push that broke off goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Sequence
+
+from pipeline import tools
+from pipeline.errors import DiskFull, Interrupted, RegistryFailed, ToolFailed
+from pipeline.layout import Layout
+from pipeline.model import Image
+
+ATTEMPTS = 4
+LOOPBACK = re.compile(r"^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/|$)")
+
+
+def push(
+    layout: Layout, image: Image, *, say: Callable[[str], None] = lambda _: None, run: tools.Run = tools.run,
+    pause: float = 1.0, timeout: float = 1800,
+) -> None:  # fmt: skip
+    """Copy the image to its repository by digest and read it back. Tries again when the connection breaks.
+
+    Raises RegistryFailed when the registry is down, refuses, or holds another digest afterwards.
+    """
+    argv = ["oras", "cp", "--no-tty", "--from-oci-layout", f"{layout.folder}@{image.digest}",
+            *plain_http(image.reference, "--to-plain-http"), image.reference]  # fmt: skip
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            run(argv, timeout=timeout)
+            break
+        except ToolFailed as error:
+            failed = explained(error, image.reference)
+            if attempt == ATTEMPTS or not isinstance(failed, Unsteady):
+                raise failed from None
+            say(f"{failed.what.splitlines()[0]}; attempt {attempt + 1} of {ATTEMPTS}")
+            if tools.stopping():
+                raise Interrupted("the push was stopped", hint="the same command goes on from here") from None
+            time.sleep(pause * 2 ** (attempt - 1))
+    held = digest_of(image.reference, run=run)
+    if held != image.digest:
+        raise RegistryFailed(f"the registry holds {held or 'nothing'} under {image.reference}",
+                             hint="something between here and the registry changes what it carries")  # fmt: skip
+
+
+def tag(image: Image, tags: Sequence[str], *, run: tools.Run = tools.run) -> None:
+    """Point tags at the digest. Raises RegistryFailed."""
+    if not tags:
+        return
+    try:
+        run(["oras", "tag", *plain_http(image.reference, "--plain-http"), image.reference, *tags], timeout=120)
+    except ToolFailed as error:
+        raise explained(error, image.reference) from None
+
+
+def digest_of(reference: str, *, run: tools.Run = tools.run) -> str | None:
+    """The digest that a registry holds under a reference; None when it holds nothing there."""
+    argv = ["oras", "manifest", "fetch", "--descriptor", *plain_http(reference, "--plain-http"), reference]
+    try:
+        return str(json.loads(run(argv, timeout=120))["digest"])
+    except ToolFailed as error:
+        if "not found" in error.stderr or "404" in error.stderr:
+            return None
+        raise explained(error, reference) from None
+
+
+def plain_http(reference: str, flag: str) -> list[str]:
+    """A registry on loopback speaks http; every other one must speak https."""
+    return [flag] if LOOPBACK.match(reference) else []
+
+
+class Unsteady(RegistryFailed):
+    """The connection broke, or the registry was overloaded: another attempt may do."""
+
+
+def explained(error: ToolFailed, reference: str) -> RegistryFailed | DiskFull | ToolFailed:
+    """What a registry client's failure means."""
+    host = reference.partition("/")[0]
+    said = error.stderr
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "no reason given")[:400]
+    if "no space left on device" in said:
+        return DiskFull(
+            f"no room left while copying to {host}: {last}", hint="free space on the machine that says so"
+        )
+    if re.search(r"\b401\b|unauthorized|authentication required|no basic auth", said, re.IGNORECASE):
+        return RegistryFailed(f"{host} asks who you are (401): {last}", hint=f"docker login {host}")
+    if re.search(r"\b403\b|denied|forbidden", said, re.IGNORECASE):
+        return RegistryFailed(f"{host} refuses (403): {last}",
+                              hint=f"this account may not write to {reference.partition('@')[0]}")  # fmt: skip
+    if re.search(r"connection refused|no such host|no route|network is unreachable", said, re.IGNORECASE):
+        return RegistryFailed(f"{host} cannot be reached: {last}",
+                              hint="start it (`setup` starts one on loopback), or set SEATRIAL_REGISTRY")  # fmt: skip
+    if error.returncode is None:
+        return RegistryFailed(f"{host} is too slow: {error.what.splitlines()[0]}",
+                              hint="the same command goes on: finished layers are not sent again")  # fmt: skip
+    if re.search(r"\bEOF\b|reset by peer|broken pipe|\b5\d\d\b|\b429\b|timeout|closed", said, re.IGNORECASE):
+        return Unsteady(f"the connection to {host} broke: {last}",
+                        hint="the same command goes on: finished layers are not sent again")  # fmt: skip
+    return RegistryFailed(f"{host} did not take it: {last}", hint=error.hint)
+
+
+def answers(host: str, *, timeout: float = 5) -> str | None:
+    """None when a registry answers at `host`, else why not. 401 is an answer: it is there and wants a login."""
+    import urllib.error
+    import urllib.request
+
+    address = "registry-1.docker.io" if host == "docker.io" else host
+    scheme = "http" if LOOPBACK.match(host) else "https"
+    try:
+        urllib.request.urlopen(f"{scheme}://{address}/v2/", timeout=timeout).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return None if error.code in (401, 403) else f"{host} answers {error.code}"
+    except (OSError, ValueError) as error:
+        return f"{host} does not answer: {getattr(error, 'reason', error)}"
+    return None

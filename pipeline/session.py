@@ -1,0 +1,103 @@
+"""A folder and a person's choices in, what every task works with out: workspace, policy, reports, progress."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import BadFile
+from pipeline.progress import Progress
+
+if TYPE_CHECKING:
+    from pipeline.flow import Release
+    from pipeline.model import Record
+    from pipeline.policy import Policy
+    from pipeline.workspace import Workspace
+
+
+@dataclass
+class Session:
+    """One call of the command line. What it does not need it does not read."""
+
+    root: Path
+    progress: Progress
+    policy_file: Path | None = None
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The tree of images. Raises BadFile."""
+        from pipeline import workspace
+
+        return workspace.read(self.root)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy that holds here. Raises BadFile."""
+        from pipeline import policy
+        from policies import RULES
+
+        file = policy.find(self.root, self.policy_file)
+        return policy.read(file, frozenset(rule.id for rule in RULES))
+
+    @property
+    def reports(self) -> Path:
+        """Where records lie."""
+        return self.root / "reports"
+
+    def save(self, record: Record) -> Path:
+        """Write a record with its reports; returns record.json."""
+        from pipeline.model import document
+        from pipeline.report import files
+
+        return files.save(document(record, "record"), self.reports)
+
+    def newest_record(self, image: str) -> Path:
+        """The record.json of the newest release of an image. Raises BadFile when there is none."""
+        found = sorted((self.reports / image).glob("*/record.json"), key=lambda file: file.stat().st_mtime)
+        if not found:
+            raise BadFile("no record", file=self.reports / image, hint=f"`release {image}` writes one")
+        return found[-1]
+
+    def record_of(self, reference: str) -> Path | None:
+        """The record here that speaks of a digest, if there is one."""
+        digest = reference.rpartition("sha256:")[2]
+        return next(iter(self.reports.glob(f"*/{digest}/record.json")), None)
+
+
+def find_root(configured: str | None) -> Path:
+    """The workspace: SEATRIAL_ROOT, the folder of tasks.py, or the nearest folder above with dockerfiles/."""
+    named = os.environ.get("SEATRIAL_ROOT") or configured
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "dockerfiles").is_dir()), here)
+
+
+def set_up(*, yes: bool, tell: Callable[[str], None]) -> None:
+    """Bring the machine up. A person at a terminal is asked before system packages are installed."""
+    from pipeline import settings, setup
+
+    unattended = yes or settings.in_ci() or not sys.stdin.isatty()
+
+    def ask(question: str) -> bool:
+        return unattended or input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
+
+    setup.setup(ask=ask, say=tell)
+
+
+def release_document(ended: Sequence[Release]) -> dict[str, Any]:
+    """The document of `release`: one entry an image; `record` as well when there is just one."""
+    from pipeline.model import document
+
+    rows = [
+        {"image": one.image, "outcome": one.outcome, "because": one.because, "exit_code": one.exit_code,
+         "record": document(one.record, "record") if one.record else None}
+        for one in ended
+    ]  # fmt: skip
+    single = {"record": rows[0]["record"]} if len(rows) == 1 else {}
+    return {"releases": rows, **single}

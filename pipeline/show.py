@@ -1,0 +1,153 @@
+"""A stage's value in, a table for a terminal out. Speaks to: nothing. Records are laid out by report/.
+
+Every word from outside goes into a rich `Text`, which reads no markup, with its control characters spelled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.model import Build, Measurement, Outcome, Scan, Skipped, Smoke, document
+from pipeline.report.words import duration, short, size, visible
+
+if TYPE_CHECKING:
+    from pipeline.flow import Release
+    from pipeline.setup.parts import Part
+    from pipeline.verify import Evidence
+
+STYLES = {"ok": "green", "passed": "green", "failed": "bold red", "missing": "bold red", "wrong": "bold red",
+          "skipped": "bold yellow", "optional": "yellow", "error": "bold red"}  # fmt: skip
+
+
+def doctor(parts: Sequence[Part]) -> Table:
+    """What is here and what is not."""
+    rows = [(part.name, part.state, part.found or "-", part.needed_by, part.advice or "") for part in parts]
+    return _table(("part", "state", "found", "needed by", "what to do"), rows, marked=1)
+
+
+def rules(found: Mapping[str, Sequence[Mapping[str, str]]]) -> Table:
+    """Every rule, its weight and what it says."""
+    rows = [(row["rule"], row["severity"], row["summary"]) for row in found["rules"]]
+    return _table(("rule", "severity", "what is wrong"), rows)
+
+
+def build(built: Build) -> Group:
+    """The digest and the steps."""
+    cached = sum(1 for step in built.steps if step.cached)
+    rows = [(str(step.dockerfile_line or ""), "cached" if step.cached else duration(step.seconds), step.name[:90])
+            for step in built.steps]  # fmt: skip
+    head = f"{built.image.reference}\n{duration(built.seconds)}, {cached} of {len(built.steps)} steps from the cache"
+    return Group(_words(head), _table(("line", "time", "step"), rows, right=(0, 1)))
+
+
+def measure(measured: Measurement) -> Group:
+    """Layers, totals and waste."""
+    totals = measured.totals
+    rows = [(str(layer.dockerfile_line or ""), layer.origin, size(layer.bytes), size(layer.compressed_bytes),
+             f"{layer.files:,}", layer.instruction[:70]) for layer in measured.layers]  # fmt: skip
+    waste = [(str(row.dockerfile_line or ""), row.cause, size(row.bytes), row.paths[0] if row.paths else "", row.hint)
+             for row in sorted(measured.waste, key=lambda row: -row.bytes)[:12]]  # fmt: skip
+    head = (f"{measured.image} ({measured.digest})\n{size(totals.bytes)} in {totals.files:,} files, "
+            f"{size(totals.compressed_bytes)} compressed, {size(totals.wasted_bytes)} wasted, "
+            f"{size(totals.duplicate_bytes)} duplicate; {len(measured.packages)} packages; "
+            f"read from {measured.source} in {duration(measured.seconds)}")  # fmt: skip
+    parts: list[Any] = [_words(head)]
+    parts.append(_table(("line", "from", "bytes", "compressed", "files", "instruction"), rows, right=(0, 2, 3, 4)))
+    if waste:
+        parts += ["", _table(("line", "waste", "bytes", "like", "what to do"), waste, right=(0, 2))]
+    return Group(*parts)
+
+
+def scan(found: Scan | Skipped) -> Group:
+    """Flaws, secrets, and what nobody looked at."""
+    if isinstance(found, Skipped):
+        return Group(Text(f"SKIPPED: {found.because}", style=STYLES["skipped"]))
+    parts: list[Any] = [
+        _words(f"{found.image}\n{found.packages} packages, {found.scanner.name} {found.scanner.version}")
+    ]
+    if found.vulnerabilities is not None:
+        parts.append(Text(f"vulnerabilities SKIPPED: {found.vulnerabilities.because}", style=STYLES["skipped"]))
+    if found.database is not None:
+        parts.append(_words(f"database: {found.database.source}, {found.database.advisories} advisories, "
+                            f"covers {', '.join(found.database.covers) or 'nothing'}"))  # fmt: skip
+        parts += [Text(f"not looked at: {visible(words)}", style=STYLES["skipped"]) for words in found.database.blind]
+    flaws = [(flaw.severity, flaw.id, f"{flaw.package} {flaw.version}", flaw.fixed_in or "-",
+              str(flaw.dockerfile_line or flaw.origin), flaw.title[:70]) for flaw in found.flaws]  # fmt: skip
+    secrets = [(row.severity, row.title, row.path, str(row.dockerfile_line or "")) for row in found.secrets]
+    parts.append(
+        _table(("severity", "id", "package", "fixed in", "line", "what"), flaws) if flaws else "no known flaws"
+    )
+    parts.append(_table(("severity", "secret", "path", "line"), secrets) if secrets else "no secrets found")
+    return Group(*parts)
+
+
+def smoke(found: Smoke) -> Group:
+    """Every probe, what it saw, and the container's last lines when one failed."""
+    rows = [(row.probe, row.outcome, duration(row.seconds), _because(row)) for row in found.outcomes]
+    gpu = f"GPU {found.gpu.requested}" + (", SIMULATED" if found.gpu.simulated else "")
+    parts: list[Any] = [_words(f"{found.image}\n{gpu}; {', '.join(found.hardening)}")]
+    parts.append(_table(("probe", "outcome", "time", "why, and what it saw"), rows, marked=1, right=(2,)))
+    if any(row.outcome == "failed" for row in found.outcomes) and found.logs:
+        parts += ["", Text("the container's last lines:", style="dim"), _words(found.logs)]
+    return Group(*parts)
+
+
+def evidence(found: Evidence) -> Group:
+    """Why a digest was allowed to ship."""
+    lines = [Text(f"✓ {visible(words)}", style=STYLES["passed"]) for words in found.checked]
+    policy = f"policy {found.policy.get('file')} {found.policy.get('profile')} {found.policy.get('digest')}"
+    return Group(_words(found.reference), *lines, _words(f"released {found.released} under {policy}"))
+
+
+def release(one: Release, reports: Path) -> Any:
+    """One image's release: its record, or why there is none."""
+    if one.record is None:
+        style = STYLES["skipped" if one.outcome == "skipped" else "error"]
+        return Group(Text(f"{one.outcome.upper()}  {one.image}", style=style), _words(one.because or ""), "")
+    from pipeline.report import terminal
+
+    where = reports / one.image / (one.record.digest or "unbuilt").removeprefix("sha256:") / "report.html"
+    return Group(terminal.summary(document(one.record, "record"), 100), Text(f"report: {where}", style="dim"), "")
+
+
+def releases(ended: Iterable[Release], reports: Path) -> Group:
+    """How a tree ended, a line an image."""
+    rows = []
+    for one in ended:
+        digest = short(one.record.digest) if one.record and one.record.digest else "-"
+        weighed = size(one.record.measure.totals.bytes) if one.record and one.record.measure else "-"
+        rows.append(
+            (one.outcome, one.image, digest, weighed, (one.because or "").splitlines()[0] if one.because else "")
+        )
+    table = _table(("outcome", "image", "digest", "size", "why"), rows, marked=0, right=(3,))
+    return Group(table, Text(f"all reports: {reports / 'index.html'}", style="dim"))
+
+
+def _because(row: Outcome) -> str:
+    return "; ".join(filter(None, (row.because, row.saw)))[:160]
+
+
+def _table(
+    titles: Sequence[str], rows: Iterable[Sequence[str]], *, marked: int | None = None, right: Sequence[int] = ()
+) -> Table:
+    """A plain table; the column `marked` is coloured by its word."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for index, title in enumerate(titles):
+        table.add_column(title, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        cells = [
+            Text(visible(cell), style=STYLES.get(cell, "") if index == marked else "")
+            for index, cell in enumerate(row)
+        ]
+        table.add_row(*cells)
+    return table
+
+
+def _words(text: str) -> Text:
+    return Text("\n".join(visible(line) for line in text.splitlines()))

@@ -1,0 +1,96 @@
+"""One stage alone, for one image of a tree, with what it needs built first. The whole flow is flow.py's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline import flow, layout, lock, registry, settings
+from pipeline.attribution import attribute
+from pipeline.build import build
+from pipeline.errors import PolicyViolated
+from pipeline.flow import Job, Options, Say
+from pipeline.layout import Layout
+from pipeline.measure import measure, sources
+from pipeline.model import Build, Image, LayerOrigin, Measurement, Pushed, Scan, Skipped, Smoke
+from pipeline.policy import Policy
+from pipeline.recipe import Recipe
+from pipeline.smoke import smoke
+from pipeline.workspace import Workspace
+
+
+def built(workspace: Workspace, name: str, policy: Policy, options: Options, say: Say) -> Build:
+    """Build an image of the tree on its bases, which are built first. Raises BuildFailed, EngineDown, DiskFull."""
+    with _contents(workspace, name, policy, options, say) as (done, _, _):
+        return done
+
+
+def measured(workspace: Workspace, name: str, policy: Policy, say: Say) -> Measurement:
+    """Build an image of the tree (from the cache, if nothing changed) and weigh it."""
+    with _contents(workspace, name, policy, Options(), say) as (done, contents, job):
+        return measure(done.image, contents, _origins(contents, job), cache=settings.cache())
+
+
+def measured_archive(path: Path) -> Measurement:
+    """Weigh an archive or an OCI layout. Which line brought what stands in a Dockerfile that nobody has here."""
+    with sources.opened_path(path) as contents:
+        image = Image(name=path.name, repository=path.name, digest=contents.digest, local="")
+        return measure(image, contents, attribute(contents, None, ()), cache=settings.cache())
+
+
+def scanned(workspace: Workspace, name: str, policy: Policy, say: Say) -> Scan | Skipped:
+    """Build an image of the tree and scan it."""
+    with _contents(workspace, name, policy, Options(), say) as (done, contents, job):
+        databases = policy.profile(job.recipe.profile).scan.databases
+        return flow.scanned_or_skipped(done.image, contents, _origins(contents, job), databases)
+
+
+def smoked(workspace: Workspace, name: str, policy: Policy, say: Say) -> Smoke:
+    """Build an image of the tree and smoke-test it."""
+    with _contents(workspace, name, policy, Options(), say) as (done, _, job):
+        return smoke(done.image, job.recipe, say=lambda what: say(name, what))
+
+
+def push_proven(recipe: Recipe, file: Path, say: Say) -> str:
+    """Push the digest of a record whose verdict is "passed"; return its reference. Raises PolicyViolated."""
+    image = flow.proven(file, recipe)
+    with lock.held(recipe.full_repository), layout.opened(image.local, image.digest) as contents:
+        registry.push(contents, image, say=lambda what: say(recipe.name, what))
+    return image.reference
+
+
+def sign_proven(recipe: Recipe, file: Path, say: Say) -> Pushed:
+    """Sign and attest the digest of such a record, which its registry must hold already. Raises PolicyViolated."""
+    image = flow.proven(file, recipe)
+    if registry.digest_of(image.reference) is None:
+        raise PolicyViolated(f"{image.reference} is not in its registry", hint=f"`push {recipe.name}` first")
+    with lock.held(recipe.full_repository):
+        return flow.publish(image, file, recipe.tags, lambda what: say(recipe.name, what))
+
+
+@contextmanager
+def _contents(
+    workspace: Workspace, name: str, policy: Policy, options: Options, say: Say
+) -> Iterator[tuple[Build, Layout, Job]]:
+    """The image's build, its layout and its job, after everything that it builds on was built."""
+    ready: dict[str, tuple[Image, tuple[str, ...]]] = {}
+    for recipe in workspace.ordered([name]):
+        job = flow.job_for(workspace, recipe, ready)
+
+        def doing(what: str, image: str = recipe.name) -> None:
+            say(image, what)
+
+        doing("build")
+        with lock.held(recipe.full_repository, say=doing):
+            done = build(recipe, job.dockerfile, job.bases, mirrors=policy.mirrors, fresh=options.fresh, say=doing)
+            with layout.opened(done.image.local, done.image.digest) as contents:
+                done = dataclasses.replace(done, image=dataclasses.replace(done.image, digest=contents.digest))
+                ready[recipe.name] = (done.image, tuple(contents.config["rootfs"]["diff_ids"]))
+                if recipe.name == name:
+                    yield done, contents, job
+
+
+def _origins(contents: Layout, job: Job) -> tuple[LayerOrigin, ...]:
+    return attribute(contents, job.dockerfile, job.base_layers)

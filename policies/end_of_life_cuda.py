@@ -1,0 +1,30 @@
+"""end-of-life-cuda: a CUDA base image that NVIDIA has given up."""
+
+from collections.abc import Iterator
+
+from pipeline import facts
+from pipeline.bases import as_written, problem_with
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+
+
+def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
+    """Yield each FROM of a needed stage on an nvidia/cuda version, or system of it, that is end of life."""
+    for stage in dockerfile.stages:
+        tag = facts.cuda_tag(stage.image) if stage.needed and stage.parent is None and stage.image else None
+        if tag is None or not facts.is_end_of_life(tag) or facts.exists(tag) is False:
+            continue  # one that does not exist is missing-cuda-tag's
+        near = facts.nearest_tag(tag)
+        yield problem_with(
+            stage,
+            dockerfile,
+            f"{as_written(stage)} is end of life: no more fixes, and NVIDIA deletes such tags; {near} is maintained",
+            hint=f"FROM {tag.repository}:{near}",
+        )
+
+
+RULE = Rule(
+    id="end-of-life-cuda",
+    severity=Severity.ERROR,
+    hint="move to a maintained CUDA version",
+    look=look,
+)

@@ -1,0 +1,30 @@
+"""unpinned-base: a base image named by a tag, which can be pushed again."""
+
+from collections.abc import Iterator
+
+from pipeline import facts
+from pipeline.bases import as_written, problem_with
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+
+
+def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
+    """Yield each FROM of a needed stage that names an image without a digest.
+
+    `scratch`, other stages and images of the tree (parameter `tree`: their names) are fine: the pipeline builds those
+    itself and hands their fresh digest to the build. A base that only a build argument gives is not judged.
+    """
+    tree = frozenset(context.parameters.get("tree", ())) if context.recipe is not None else frozenset()
+    for stage in dockerfile.stages:
+        if not stage.needed or stage.parent is not None or stage.image in (None, "", "scratch"):
+            continue
+        parts = facts.reference(stage.image or "")
+        if parts.digest is None and not {stage.image, parts.repository} & tree:
+            yield problem_with(stage, dockerfile, f"{as_written(stage)} may be another image tomorrow")
+
+
+RULE = Rule(
+    id="unpinned-base",
+    severity=Severity.ERROR,
+    hint="append the digest, `name:tag@sha256:…`; `docker buildx imagetools inspect NAME:TAG` prints it",
+    look=look,
+)

@@ -1,0 +1,31 @@
+"""wheel-cuda-mismatch: a wheel made for another CUDA major version than the base image's."""
+
+from collections.abc import Iterator
+
+from pipeline import facts
+from pipeline.bases import shipped_base
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.wheels import shipped_wheels
+
+
+def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
+    """Yield each wheel whose CUDA major version is known and is not the shipped base's."""
+    stage = shipped_base(dockerfile)
+    base = facts.cuda_base(stage.image)
+    if base is None or base.version is None:
+        return
+    for wheel in shipped_wheels(dockerfile, context):
+        if wheel.cuda is not None and wheel.cuda.major != base.version.major:
+            name = f"{wheel.name} {wheel.version}" if wheel.version else wheel.name
+            if wheel.variant and not (wheel.version and wheel.version.local):
+                name += f" from the {wheel.variant} index"
+            message = f"{name} is made for CUDA {wheel.cuda}, the base has CUDA {base.version}"
+            yield Problem(wheel.line, message, stage=wheel.stage)
+
+
+RULE = Rule(
+    id="wheel-cuda-mismatch",
+    severity=Severity.WARNING,
+    hint="take the wheel for the base's CUDA major version, or a base for the wheel's",
+    look=look,
+)

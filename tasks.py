@@ -1,0 +1,48 @@
+"""The tasks of this repository: the product's own, from pipeline/tasks.py, and the developer's (test, bench)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from invoke import Collection, Context, Exit, task
+
+from pipeline import tasks as product
+from pipeline import tools
+
+HERE = Path(__file__).parent
+
+
+@task(help={"select": "pytest's -k expression", "fast": "leave out tests that use real engines and registries"})
+def test(c: Context, select: str = "", fast: bool = False) -> None:
+    """Run the tests, setting the machine up first when something that they use is missing."""
+    from pipeline.session import set_up
+    from pipeline.setup import ready
+
+    with product.expected_errors():
+        if not fast and ready():
+            set_up(yes=False, tell=lambda words: print(words, file=sys.stderr, flush=True))
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *(["-k", select] if select else []),
+        *(["-m", "not real"] if fast else []),
+    ]
+    code = tools.attached(argv, cwd=HERE)
+    if code:
+        raise Exit(code=code)
+
+
+@task
+def check(c: Context) -> None:
+    """Types, style and format: what CI asks before the tests."""
+    for argv in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+        if tools.attached([sys.executable, "-m", *argv], cwd=HERE):
+            raise Exit(code=3)
+
+
+ns = Collection.from_module(product)
+ns.add_task(test)
+ns.add_task(check)
+ns.configure({"seatrial_root": str(HERE)})
