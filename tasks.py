@@ -42,7 +42,16 @@ def check(c: Context) -> None:
             raise Exit(code=3)
 
 
+@task
+def schemas(c: Context) -> None:
+    """Write docs/schema/*.json again, after a change to image.yaml's or policy.yaml's model."""
+    from pipeline.schemas import SCHEMAS, text_of
+
+    for name in SCHEMAS:
+        (HERE / "docs" / "schema" / name).write_text(text_of(name), encoding="utf-8")
+
+
 ns = Collection.from_module(product)
-ns.add_task(test)
-ns.add_task(check)
+for one in (test, check, schemas):
+    ns.add_task(one)  # type: ignore[arg-type]  # invoke types `task` as a plain callable
 ns.configure({"seatrial_root": str(HERE)})

@@ -266,11 +266,12 @@ def _names_one_file(waiver: Waiver) -> bool:
 
 
 def _line_of(waiver: Waiver, dockerfile: Dockerfile) -> int:
-    """Where the comment stands that is this waiver: the nearest one above the instruction that names the rule."""
+    """Where the comment stands that is this waiver: above its instruction or inside it, or anywhere for the file."""
     lines = [line for line, text in dockerfile.comments if "policy:" in text and waiver.rule in text.split()]
     if waiver.line is None:
         return lines[0] if lines else 1
-    return max((line for line in lines if line < waiver.line), default=waiver.line)
+    end = next((one.end_line for one in dockerfile.instructions if one.line == waiver.line), waiver.line)
+    return max((line for line in lines if line <= end), default=waiver.line)
 
 
 def _days_left(waiver: Waiver, today: date) -> int | None:

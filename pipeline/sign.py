@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import registry, settings, tools
-from pipeline.errors import BadFile, DiskFull, EvidenceBroken, RegistryFailed, ToolFailed
+from pipeline.errors import BadFile, EvidenceBroken, RegistryFailed, ToolFailed
 
 RECORD = "urn:seatrial:record:v1"
 PROVENANCE = "https://slsa.dev/provenance/v0.2"
@@ -171,8 +171,9 @@ def _cosign(argv: list[str], subject: str, run: tools.Run) -> str:
         if any(words.lower() in error.stderr.lower() for words in nothing):
             last = error.stderr.strip().splitlines()[-1].removeprefix("error during command execution: ")
             raise EvidenceBroken(f"{subject}: {last}", hint="check the digest and the public key") from None
-        failed = registry.explained(error, subject)
-        raise (failed if isinstance(failed, registry.Unsteady | DiskFull) else error) from None
+        if argv[0] in ("sign-blob", "verify-blob"):
+            raise
+        raise registry.explained(error, subject) from None
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,9 @@ a shown, waived reason. Every reason's id is described in docs/verdict.md.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import fnmatch
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
@@ -17,6 +19,32 @@ from pipeline.recipe import Recipe
 
 ORDER = ("critical", "high", "medium", "low")
 LAPSES_SOON = 14  # days
+ADVISORY = re.compile(r"[A-Z]+-[A-Za-z0-9-]*\d[A-Za-z0-9-]*")  # CVE-2025-32434, GHSA-…, PYSEC-…, DSA-…
+REASONS = frozenset(
+    {
+        "unreadable-file",
+        "stand-in-used",
+        "too-many-bytes",
+        "too-many-compressed-bytes",
+        "too-many-wasted-bytes",
+        "too-many-layers",
+        "not-scanned",
+        "no-vulnerability-database",
+        "database-blind",
+        "database-old",
+        "secret-found",
+        "lesser-flaws",
+        "not-smoke-tested",
+        "probe-failed",
+        "no-gpu",
+        "gpu-simulated",
+        "slow-start",
+        "lapsed-waiver",
+        "waiver-lapses-soon",
+        "unused-waiver",
+        "unknown-reason-waived",
+    }
+)  # docs/verdict.md describes each
 
 
 def judge(
@@ -152,7 +180,7 @@ def _smoke(record: Record, recipe: Recipe, profile: Profile) -> Iterator[Reason]
 def _probe(outcome: Outcome, recipe: Recipe, profile: Profile) -> Iterator[Reason]:
     if outcome.outcome == "failed":
         yield _reason("smoke", "probe-failed", Severity.ERROR, f"{outcome.probe}: {outcome.because}",
-                      f"it saw: {outcome.saw}" if outcome.saw else "the report has the container's last lines")  # fmt: skip
+                      f"it saw: {outcome.saw}" if outcome.saw else "see the container's last lines in the report")  # fmt: skip
     elif outcome.outcome == "skipped" and outcome.probe == "sees a GPU":
         level: Level = "error" if recipe.smoke.gpu == "required" else profile.smoke.without_gpu
         yield from _at(level, "smoke", "no-gpu", outcome.because or "", "run the release on a machine with a GPU")
@@ -179,6 +207,12 @@ def _about_waivers(
     used = {reason.rule for reason in reasons}
     for waiver in waivers:
         if not _for_image(waiver, recipe) or waiver.until is None:
+            continue
+        if waiver.rule not in REASONS and not ADVISORY.fullmatch(waiver.rule):
+            near = difflib.get_close_matches(waiver.rule, REASONS, n=1)
+            yield _reason("policy", "unknown-reason-waived", Severity.ERROR, f"`{waiver.rule}` is nothing to waive",
+                          f"did you mean `{near[0]}`?" if near else "docs/verdict.md lists the reasons",
+                          file=waiver.file)  # fmt: skip
             continue
         left = (date.fromisoformat(waiver.until) - today).days
         about = f"the waiver of {waiver.rule} ({waiver.reason}, accepted by {waiver.accepted_by})"

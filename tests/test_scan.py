@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,7 @@ def program() -> tuple[Path, str]:
 
 
 FILES = {
-    "etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\n',
+    "etc/os-release": 'NAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\n',
     "etc/debian_version": "12.5\n",
     "var/lib/dpkg/status": "".join(
         f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n"
@@ -99,8 +100,8 @@ def real_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
 def origins_of(contents: Layout) -> tuple[LayerOrigin, ...]:
     """As `attribution` would have it; the first layer plays the base's."""
     return tuple(
-        LayerOrigin(digest=digest, diff_id=diff_id, instruction=f"COPY {number}", dockerfile_line=number + 2 if number else None,
-                    origin="own" if number else "base")
+        LayerOrigin(digest=digest, diff_id=diff_id, instruction=f"COPY {number}",
+                    dockerfile_line=number + 2 if number else None, origin="own" if number else "base")
         for number, (digest, diff_id, _, _) in enumerate(contents.layers)
     )  # fmt: skip
 
@@ -136,9 +137,7 @@ class Replay:
 
     def __call__(self, argv: Sequence[str], *, timeout: float = 600, env: object = None, cwd: object = None) -> str:
         self.heard.append(argv)
-        command = argv[argv.index("/trivy", argv.index("/tmp")) + 1]
-        if "--chdir" in argv:
-            command = argv[argv.index("--chdir") + 3]
+        command = argv[argv.index("--chdir") + 3]
         answer = getattr(self, command)
         if answer is None:
             answer = said({"sbom": "canary"}.get(command, command))
@@ -153,12 +152,17 @@ def pretend(tmp_path: Path) -> Callable[..., Scan]:
     binary = tmp_path / "trivy"
     binary.write_bytes(b"not started")
     metadata = said("image")["Metadata"]
-    manifest = {"config": {"digest": metadata["ImageID"]},
-                "layers": [{"digest": layer["Digest"], "size": 1, "mediaType": "x"} for layer in metadata["Layers"]]}  # fmt: skip
-    contents = Layout(folder=tmp_path, blobs=tmp_path / "blobs", source="test", digest="sha256:" + "d" * 64, manifest=manifest,
-                      config={"created": "2026-01-01T00:00:00Z", "rootfs": {"diff_ids": metadata["DiffIDs"]}})  # fmt: skip
+    layers = [{"digest": layer["Digest"], "size": 1, "mediaType": "x"} for layer in metadata["Layers"]]
+    contents = Layout(
+        folder=tmp_path,
+        blobs=tmp_path / "blobs",
+        source="test",
+        digest="sha256:" + "d" * 64,
+        manifest={"config": {"digest": metadata["ImageID"]}, "layers": layers},
+        config={"created": "2026-01-01T00:00:00Z", "rootfs": {"diff_ids": metadata["DiffIDs"]}},
+    )
     (contents.blobs / "sha256").mkdir(parents=True)
-    for digest in (contents.digest, metadata["ImageID"], *(layer["digest"] for layer in manifest["layers"])):
+    for digest in (contents.digest, metadata["ImageID"], *(layer["digest"] for layer in layers)):
         contents.blob(digest).write_bytes(b"x")
     image = Image(name="scanned", repository="registry.example/scanned", digest=contents.digest, local="x")
 
@@ -235,7 +239,7 @@ def test_without_a_database_the_scan_says_why_and_still_sees_packages_and_secret
     seen = pretend(NO_DATABASE, run=replay)
     assert seen.vulnerabilities == NO_DATABASE
     assert seen.database is None
-    assert seen.packages == 4 and len(seen.secrets) == 2 and seen.sbom["components"]
+    assert seen.packages == 4 and len(seen.secrets) == 3 and seen.sbom["components"]
     image = next(argv for argv in replay.heard if "image" in argv)
     assert image[image.index("--scanners") + 1] == "secret"
 
@@ -250,9 +254,10 @@ def test_secrets_are_named_by_place_and_nothing_of_them_is_kept(pretend: Callabl
     seen = pretend(run=Replay(image=answer))
     assert [(s.rule, s.path, s.line) for s in seen.secrets] == [
         ("hugging-face-access-token", "image configuration: HF_TOKEN", None),
+        ("hugging-face-access-token", "image configuration: TOKEN", None),  # the ARG, from the history
         ("private-key", "/root/.ssh/id_rsa", 2),
     ]
-    assert seen.secrets[1].dockerfile_line == 3
+    assert seen.secrets[2].dockerfile_line == 3
     assert "hunter2" not in json.dumps(document(seen))
 
 
@@ -299,10 +304,13 @@ def test_the_bill_of_materials_names_the_digest_and_is_the_same_each_time(preten
 # --- faults ---------------------------------------------------------------------------------------
 
 
-def broken(change: Callable[[Any], object]) -> Any:
-    answer = said("image")
-    change(answer)
-    return answer
+def broken(change: Callable[[Any], object]) -> Callable[[], Any]:
+    def changed() -> Any:
+        answer = said("image")
+        change(answer)
+        return answer
+
+    return changed
 
 
 @pytest.mark.parametrize(
@@ -449,7 +457,7 @@ int main(int argc, char **argv) {
   if (!connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&there, sizeof there)) puts("connected");
   FILE *home = fopen(argv[2], "r");
   if (home) puts("read the file");
-  for (int i = 3; i < argc; i++) { FILE *f = fopen(argv[i], "a"); printf("%s %s\n", f ? "wrote" : "kept from", argv[i]); }
+  for (int i = 3; i < argc; i++) printf("%s %s\n", fopen(argv[i], "a") ? "wrote" : "kept from", argv[i]);
   DIR *root = opendir("/");
   for (struct dirent *d; root && (d = readdir(root));) printf("root %s\n", d->d_name);
 }
@@ -520,15 +528,15 @@ def test_a_scanner_that_hangs_is_stopped_with_everything_it_started(tmp_path: Pa
     fake = compiled(tmp_path, source)
     with pytest.raises(ToolFailed, match="ran longer than 1 s"):
         Jail(trivy=fake, sha256=tools.sha256_of(fake), timeout=1)([])
-    alive = [link for link in Path("/proc").glob("[0-9]*/exe") if target(link).startswith(("/trivy", str(fake)))]
-    assert not alive
+    while any(runs(link, fake) for link in Path("/proc").glob("[0-9]*/exe")):
+        time.sleep(0.05)  # the kernel ends them once bwrap is gone; if it did not, this test would time out
 
 
-def target(link: Path) -> str:
+def runs(link: Path, program: Path) -> bool:
     try:
-        return str(link.readlink())
+        return link.samefile(program)
     except OSError:
-        return ""  # gone meanwhile, or a kernel thread
+        return False  # gone meanwhile, or a kernel thread
 
 
 # --- the real scanner -----------------------------------------------------------------------------
@@ -548,14 +556,14 @@ class Recorder:
 
 
 @pytest.mark.real
-def test_the_real_scanner_says_what_was_recorded(really: Callable[..., Scan], pretend: Callable[..., Scan]) -> None:
+def test_the_real_scanner_says_what_was_recorded(really: Callable[..., Scan], request: pytest.FixtureRequest) -> None:
     recorder = Recorder()
     seen = really(databases.shipped(), run=recorder)
     if os.environ.get("UPDATE_RECORDED") and not os.environ.get("CI"):
         for name, text in recorder.answers.items():
             (RECORDED / f"trivy-0.76.0-{name}.json").write_text(text)
     assert set(recorder.answers) == {"canary", "image", "convert"}
-    replayed = pretend()
+    replayed = request.getfixturevalue("pretend")()  # only now: it reads what may just have been written
 
     def essence(one: Scan) -> object:
         flaws = [(flaw.id, flaw.package, flaw.severity, flaw.fixed_in, flaw.dockerfile_line) for flaw in one.flaws]

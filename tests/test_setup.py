@@ -404,6 +404,18 @@ def test_only_mounts_that_an_engine_makes_are_undone(tmp_path: Path) -> None:
     assert next(iter(leftovers._mounts(Path("/d"), Path("/x"), table))) != Path("/d/rootfs/overlayfs/a")
 
 
+@pytest.mark.parametrize(
+    ("source", "marked", "undone"), [("/d", True, True), ("/d", False, False), ("/", True, False)]
+)
+def test_the_data_folder_is_unmounted_only_when_dockerd_mounted_it(
+    tmp_path: Path, source: str, marked: bool, undone: bool
+) -> None:
+    (tmp_path / "mountinfo").write_text(f"1 2 0:1 {source} /d rw shared:1 - ext4 /dev/sda rw\n")
+    if marked:
+        (tmp_path / "unmount-on-shutdown").touch()
+    assert list(leftovers._mounts(Path("/d"), tmp_path, tmp_path / "mountinfo")) == [Path("/d")] * undone
+
+
 # --- the engine -----------------------------------------------------------------------------------
 
 
@@ -518,6 +530,7 @@ def test_a_killed_engine_comes_up_again_and_what_it_left_is_gone(own_site: engin
     assert "sleeper" in tools.run([*docker, "images"])
     assert engine.stop()
     assert not engine.stop()
+    assert str(own_site.data_root) not in Path("/proc/self/mountinfo").read_text()
     assert leftovers.live(own_site.data_root) == ()
 
 
@@ -661,6 +674,24 @@ def test_without_root_the_commands_are_said_and_nobody_is_asked(monkeypatch: pyt
     said: list[str] = []
     setup._install(("oras",), lambda _: pytest.fail("asked for nothing"), said.append)
     assert "apt-get install -y --no-install-recommends oras" in said[0]
+
+
+def test_a_second_setup_waits_for_the_first(own_state: Path) -> None:
+    said: list[str] = []
+    waiting, order = threading.Event(), list[str]()
+
+    def second() -> None:
+        with setup._alone(lambda line: (said.append(line), waiting.set())[0]):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with setup._alone(said.append):
+        thread.start()
+        assert waiting.wait(10)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+    assert said == ["another setup is under way; waiting for it"]
 
 
 # --- doctor ---------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ rows, for which ecosystems, how many flaws without a severity, and a few rows th
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -59,7 +60,8 @@ def describe(folder: Path, source: str, limits: tuple[str, ...] = ()) -> Databas
         metadata = json.loads((folder / "metadata.json").read_bytes())
         version, built, next_update = metadata["Version"], metadata["UpdatedAt"], metadata["NextUpdate"]
         moment(built), moment(next_update)
-        digest = tools.sha256_of(file)
+        seen = file.stat()
+        digest = _sha256(file, seen.st_ino, seen.st_size, seen.st_mtime_ns)
         known = _remembered(digest) or _counted(file, digest)
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise BadFile(f"no usable vulnerability database: {error!r}", file=folder, hint=hint) from None
@@ -84,6 +86,12 @@ def words(ecosystem: str) -> str:
     names = {"pip": "python", "npm": "node", "rubygems": "ruby", "cargo": "rust", "composer": "php", "nuget": ".NET",
              "maven": "java"}  # fmt: skip
     return f"{names.get(ecosystem, ecosystem)} packages"
+
+
+@functools.lru_cache(maxsize=16)
+def _sha256(file: Path, inode: int, size: int, changed: int) -> str:
+    """Once per process for an unchanged file: a full database takes a second, and a nightly asks for each image."""
+    return tools.sha256_of(file)
 
 
 def _remembered(digest: str) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from pipeline.errors import BadImage, Interrupted
 
-CHUNK = 1 << 20
+CHUNK = 1 << 19
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f

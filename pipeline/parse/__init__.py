@@ -88,16 +88,18 @@ def _text(file: Path) -> str:
         raise BadFile("no such file", file=file, hint="check the path") from None
     except (OSError, ValueError) as error:
         raise BadFile(f"cannot be read: {error}", file=file, hint="check the path and its permissions") from None
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         mode = os.fstat(descriptor).st_mode
         if stat.S_ISDIR(mode):
             raise BadFile("a folder, not a Dockerfile", file=file, hint="name the Dockerfile in it")
         if not stat.S_ISREG(mode):
             raise BadFile("not a regular file", file=file, hint="a pipe or a device cannot be checked; save it first")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as opened:
             content = opened.read(LARGEST + 1)
-        except OSError as error:
-            raise BadFile(f"cannot be read: {error}", file=file, hint="check the disk") from None
+    except OSError as error:
+        raise BadFile(f"cannot be read: {error}", file=file, hint="check the disk") from None
+    finally:
+        os.close(descriptor)
     if len(content) > LARGEST:
         raise BadFile("larger than 1 MB", file=file, hint="a Dockerfile is written by people; COPY the data instead")
     nul = content.find(0)

@@ -15,6 +15,7 @@ from pipeline.report.words import clip, count, duration, moment, short, size
 
 ROWS = 40  # of any list
 LONGEST = 300  # characters of any value
+LIMIT = 1_000_000  # bytes of the page; a record full of markup can be longer even so
 ACTIVE = re.compile(r"([\\`*_\[\]#!~$@])")
 
 
@@ -31,12 +32,12 @@ def page(document: Mapping[str, Any]) -> str:
         *_probes(record.smoke),
         *_again(record),
     ]
-    return "\n\n".join(blocks) + "\n"
+    return "\n\n".join(_fitting(blocks)) + "\n"
 
 
 def text(value: str) -> str:
     """Foreign words as words: nothing in them is markup, and they stay on one line."""
-    entities = clip(value, LONGEST).replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;")
+    entities = clip(value, LONGEST).replace("&", "&amp;").replace("<", "&lt;").replace("|", "&vert;")
     return ACTIVE.sub(r"\\\1", entities)
 
 
@@ -62,7 +63,7 @@ def _head(record: Record) -> list[str]:
     answer = certificate.standing(record)
     mark = stages.MARKS[answer.outcome]
     policy = f"{text(record.policy.profile)} in {text(record.policy.file)}, {code(short(record.policy.digest))}"
-    host = ", ".join(f"{text(key)} {text(value)}" for key, value in record.host.items()) or "not recorded"
+    host = text(", ".join(f"{key} {value}" for key, value in record.host.items())) or "not recorded"
     return [
         f"# {mark} {answer.word}: {text(record.image)}",
         text(answer.sentence),
@@ -186,6 +187,17 @@ def _again(record: Record) -> list[str]:
     # Indented code has no end mark that a foreign word could write.
     blocks = [f"{what}:\n\n    {' '.join(command.split())}" for what, command in commands]
     return ["## Check it again", *blocks]
+
+
+def _fitting(blocks: Sequence[str]) -> list[str]:
+    """The blocks up to the limit. Whole blocks go, so that what stays is well-formed."""
+    kept, room = [], LIMIT
+    for block in blocks:
+        room -= len(block.encode()) + 2
+        if room < 0:
+            return [*kept, "The rest does not fit on this page: it is in report.html and record.json."]
+        kept.append(block)
+    return kept
 
 
 def _more(total: int, what: str) -> list[str]:

@@ -219,4 +219,7 @@ def _text(value: object) -> str:
 
 
 def _nonsense(what: str) -> ToolFailed:
-    return ToolFailed(f"trivy's answer is {what}", hint="run `setup` again; if it stays, report it with `--debug`")
+    return ToolFailed(
+        f"trivy's answer is {what}",
+        hint="run `setup` again for the pinned scanner; if it stays, report the image that it happens with",
+    )

@@ -15,6 +15,8 @@ from pathlib import Path
 from pipeline import tools
 from pipeline.setup import daemons
 
+SOCKETS = ("containerd.sock", "containerd.sock.ttrpc", "containerd-debug.sock")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
@@ -45,11 +47,10 @@ def find(
     if any(daemons.parent(pid) in engines for pid in containerds):
         return Leftovers(files=(), processes=(), mounts=())  # another engine lives in exec_root: nothing is left over
     folder = exec_root / "containerd"
-    files = [file for file in pid_files if file.is_file() and _pid(file) not in engines]
-    if (folder / "containerd.pid").is_file():
-        files.append(folder / "containerd.pid")
-    sockets = (socket, exec_root / "metrics.sock", *sorted(folder.glob("*.sock*")))
-    files += [file for file in sockets if _is_socket(file)]
+    files = [file for file in pid_files if _there(file, stat.S_ISREG) and _pid(file) not in engines]
+    files += [file for file in (folder / "containerd.pid",) if _there(file, stat.S_ISREG)]
+    sockets = (socket, exec_root / "metrics.sock", *(folder / name for name in SOCKETS))
+    files += [file for file in sockets if _there(file, stat.S_ISSOCK)]
     return Leftovers(
         files=tuple(files),
         processes=tuple((pid, daemons.started_at(pid)) for pid in sorted(containerds)),
@@ -71,15 +72,22 @@ def clear(found: Leftovers, say: Callable[[str], None], *, run: tools.Run = tool
 
 
 def _mounts(data_root: Path, exec_root: Path, table: Path = Path("/proc/self/mountinfo")) -> Iterator[Path]:
-    """Mounts that only an engine makes: containers' roots and shm, network namespaces. Never a user's volume."""
+    """Mounts that only an engine makes: containers' roots and shm, network namespaces. Never a user's volume.
+
+    dockerd also mounts its data folder onto itself and leaves a file that says so; the one after a killed one takes
+    the mount for the user's and never undoes it.
+    """
+    made_root = _there(exec_root / "unmount-on-shutdown", stat.S_ISREG)
     found = []
     for line in table.read_text(encoding="utf-8", errors="replace").splitlines():
         before, _, after = line.partition(" - ")
+        source = before.split()[3]  # the folder of its file system that it shows
         target = Path(before.split()[4].encode("latin-1", "replace").decode("unicode_escape"))
         kind = after.split()[0]
         ours = (
             (kind == "overlay" and target.is_relative_to(data_root))
             or (kind == "tmpfs" and target.is_relative_to(data_root / "containers"))
+            or (made_root and target == data_root and source != "/")  # a disk of the user's shows its "/"
             or (kind == "nsfs" and target.is_relative_to(exec_root / "netns"))
         )
         if ours:
@@ -112,8 +120,11 @@ def _pid(file: Path) -> int | None:
         return None
 
 
-def _is_socket(file: Path) -> bool:
+def _there(file: Path, kind: Callable[[int], bool]) -> bool:
+    """Whether there is a file of this kind. Where only root may look we say yes: root will remove it."""
     try:
-        return stat.S_ISSOCK(file.stat().st_mode)
+        return kind(file.stat().st_mode)
+    except PermissionError:
+        return True
     except OSError:
         return False

@@ -62,7 +62,7 @@ def _observe(
         stops, stopped_after, exit_code = _stop(container, settings.stop_within)
         outcomes.append(stops)
     return Smoke(
-        image=image.reference,
+        image=image.name,
         digest=image.digest,
         gpu=gpu,
         ready_after_s=ready_after,

@@ -56,17 +56,23 @@ def _session(content: bytes) -> tuple[onnxruntime.InferenceSession, str | None]:
     because = _no_gpu()
     if because is None:
         try:
-            session = onnxruntime.InferenceSession(content, providers=[CUDA, CPU])
+            # Its own fallback would print to stdout and keep the reason to itself.
+            session = onnxruntime.InferenceSession(content, providers=[CUDA, CPU], enable_fallback=0)
         except Exception as error:  # as above
-            because = f"the GPU refused the model: {error}"
+            because = f"a GPU is visible and CUDA does not start on it: {_short(error)}"
         else:
             if session.get_providers()[0] == CUDA:
                 return session, None
-            because = "a GPU is visible, and ONNX Runtime could not start CUDA on it"
+            because = "a GPU is visible and ONNX Runtime could not load its CUDA provider"
     try:
         return onnxruntime.InferenceSession(content, providers=[CPU]), because
     except Exception as error:  # as above
         raise NotUsable(f"ONNX Runtime cannot read the model: {error}") from None
+
+
+def _short(error: Exception) -> str:
+    """The part that a person reads: ONNX Runtime puts file names and signatures before it."""
+    return " ".join(str(error).split())[-200:]
 
 
 def _no_gpu() -> str | None:

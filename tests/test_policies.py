@@ -1,0 +1,104 @@
+"""Each rule's page is its test: what it says is caught must be caught, and nothing else."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.check import WAIVER_RULES, check
+from pipeline.model import Context, Rule
+from pipeline.parse import parse
+from pipeline.recipe import Recipe
+from policies import RULES
+
+POLICIES = Path(__file__).parents[1] / "policies"
+BLOCK = re.compile(r"^```(dockerfile|yaml image|yaml parameters)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TODAY = date(2026, 11, 23)  # the day on which the waivers' pages are true
+IDS = (*(rule.id for rule in RULES), *WAIVER_RULES)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A Dockerfile of a page, with the image.yaml and the parameters that stand above it."""
+
+    text: str
+    context: Context
+
+
+def page(rule_id: str) -> str:
+    return (POLICIES / f"{rule_id.replace('-', '_')}.md").read_text(encoding="utf-8")
+
+
+def examples(rule_id: str) -> Iterator[Example]:
+    recipe: Recipe | None = None
+    parameters: dict[str, Any] = {}
+    for kind, body in BLOCK.findall(page(rule_id)):
+        if kind == "yaml image":
+            recipe = Recipe.model_validate({"name": "example", "repository": "team/example", **yaml.safe_load(body)})
+        elif kind == "yaml parameters":
+            parameters = yaml.safe_load(body)
+        else:
+            yield Example(body, Context(recipe=recipe, parameters=parameters))
+            recipe, parameters = None, {}
+
+
+def expected_lines(text: str, rule_id: str) -> set[int]:
+    lines = enumerate(text.splitlines(), start=1)
+    return {number + 1 for number, line in lines if line.strip() == f"# expect: {rule_id}"}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_page_examples_are_true(rule: Rule) -> None:
+    for example in examples(rule.id):
+        found = check(parse(example.text), [rule], context=example.context, known=IDS, today=TODAY)
+        assert {finding.line for finding in found} == expected_lines(example.text, rule.id), example.text
+
+
+@pytest.mark.parametrize("rule_id", WAIVER_RULES)
+def test_pages_about_waivers_are_true(rule_id: str) -> None:
+    for example in examples(rule_id):
+        found = check(parse(example.text), RULES, context=example.context, today=TODAY)
+        about = [finding for finding in found if finding.rule in WAIVER_RULES]
+        assert {finding.line for finding in about if finding.rule == rule_id} == expected_lines(example.text, rule_id)
+        assert {finding.rule for finding in about} <= {rule_id}, example.text
+
+
+@pytest.mark.parametrize("rule_id", IDS)
+def test_page_shows_both_sides(rule_id: str) -> None:
+    caught, _, fine = page(rule_id).partition("## Fine")
+    assert "## Caught" in caught and "## Allowing it" in fine
+    assert all(expected_lines(body, rule_id) for kind, body in BLOCK.findall(caught) if kind == "dockerfile")
+    assert not any(expected_lines(body, rule_id) for kind, body in BLOCK.findall(fine) if kind == "dockerfile")
+    assert "```dockerfile" in caught and "```dockerfile" in fine
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_page_names_a_way_out_and_it_works(rule: Rule) -> None:
+    allowing = page(rule.id).partition("## Allowing it")[2]
+    waiver = re.search(r"`(# policy: allow .*? -- REASON)`", allowing)
+    assert waiver, "the page must show the comment that allows it"
+    example = next(example for example in examples(rule.id) if expected_lines(example.text, rule.id))
+    line = min(expected_lines(example.text, rule.id))
+    lines = example.text.splitlines(keepends=True)
+    lines[line - 2] = waiver[1] + "\n"  # in the place of the first `# expect:`
+    found = check(parse("".join(lines)), [rule], context=example.context, today=TODAY)
+    assert [finding.waived for finding in found if finding.line == line] == ["REASON"]
+
+
+def test_no_rule_is_forgotten() -> None:
+    modules = {path.stem for path in POLICIES.glob("*.py")} - {"__init__"}
+    assert modules == {rule.id.replace("-", "_") for rule in RULES}
+    assert {path.stem for path in POLICIES.glob("*.md")} == {rule_id.replace("-", "_") for rule_id in IDS}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_module_and_page_name_the_rule(rule: Rule) -> None:
+    module = (POLICIES / f"{rule.id.replace('-', '_')}.py").read_text(encoding="utf-8")
+    assert module.startswith(f'"""{rule.id}: ')
+    assert page(rule.id).startswith(f"# {rule.id}\n")
+    assert rule.summary and rule.hint

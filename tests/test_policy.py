@@ -1,0 +1,86 @@
+"""policy.yaml and waivers.yaml: what they mean, and what a mistake in them looks like."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import policy
+from pipeline.errors import BadFile
+from pipeline.model import Severity
+from policies import RULES
+
+SHIPPED = Path(__file__).parents[1] / "policies" / "policy.yaml"
+IDS = frozenset(rule.id for rule in RULES)
+
+
+def written(tmp_path, text, waivers=None):
+    file = tmp_path / "policy.yaml"
+    file.write_text(text)
+    if waivers is not None:
+        (tmp_path / "waivers.yaml").write_text(waivers)
+    return file
+
+
+def test_the_shipped_policy_is_valid_and_every_profile_resolves():
+    shipped = policy.read(SHIPPED, IDS)
+    assert shipped.profile(None) == shipped.profile(shipped.content.default)
+    for name in shipped.content.profiles:
+        assert shipped.profile(name).scan.databases[-1] == "shipped"
+
+
+def test_a_profile_that_extends_another_says_only_what_differs():
+    shipped = policy.read(SHIPPED, IDS)
+    serving, base = shipped.profile("gpu-serving"), shipped.profile("base-image")
+    assert base.limits == serving.limits
+    defaults = {rule.id: rule.severity for rule in RULES}
+    assert "runs-as-root" in serving.severities(defaults)
+    assert "runs-as-root" not in base.severities(defaults)
+
+
+def test_a_bare_off_switches_a_rule_off_although_yaml_reads_it_as_false(tmp_path):
+    file = written(tmp_path, "default: a\nprofiles:\n  a:\n    rules:\n      runs-as-root: off\n")
+    found = policy.read(file, IDS).profile("a")
+    assert "runs-as-root" not in found.severities({"runs-as-root": Severity.ERROR})
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("default: a\nprofiles:\n  a:\n    limit: {}\n", 4, "did you mean `limits`?"),
+        ("default: a\nprofiles:\n  a:\n    limits:\n      byte: 3GB\n", 5, "did you mean `bytes`?"),
+        ("default: a\nprofiles:\n  a:\n    limits:\n      bytes: much\n", 5, "it reads 'much'"),
+        ("default: a\nprofiles:\n  a:\n    rules:\n      runs-as-rot: error\n", 5, "did you mean `runs-as-root`?"),
+        ("default: a\nprofiles:\n  a:\n    rules: [\n", 5, "check quotes"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_the_nearest_word(tmp_path, text, line, hint):
+    with pytest.raises(BadFile) as caught:
+        policy.read(written(tmp_path, text), IDS)
+    assert caught.value.line == line
+    assert hint in caught.value.hint
+    assert caught.value.column
+
+
+def test_a_profile_nobody_wrote_and_profiles_that_extend_each_other_are_refused(tmp_path):
+    with pytest.raises(BadFile, match="no profile `b`"):
+        policy.read(written(tmp_path, "default: b\nprofiles:\n  a: {}\n"), IDS)
+    with pytest.raises(BadFile, match="extend each other"):
+        policy.read(written(tmp_path, "default: a\nprofiles:\n  a: {extends: b}\n  b: {extends: a}\n"), IDS)
+
+
+def test_aliases_are_refused_because_they_can_blow_up(tmp_path):
+    with pytest.raises(BadFile, match="aliases are not allowed"):
+        policy.read(written(tmp_path, "default: &x a\nprofiles:\n  a: {extends: *x}\n"), IDS)
+
+
+def test_a_waiver_needs_a_person_a_reason_and_a_date(tmp_path):
+    text = "default: a\nprofiles:\n  a: {}\n"
+    with pytest.raises(BadFile, match="`waivers.0.until` is missing"):
+        policy.read(written(tmp_path, text, "waivers:\n  - {rule: x, reason: because, accepted_by: me}\n"), IDS)
+
+
+def test_the_digest_changes_with_the_waivers(tmp_path):
+    text = "default: a\nprofiles:\n  a: {}\n"
+    before = policy.read(written(tmp_path, text), IDS).digest
+    row = "waivers:\n  - {rule: CVE-2024-1, reason: because, accepted_by: me, until: 2030-01-01}\n"
+    assert policy.read(written(tmp_path, text, row), IDS).digest != before

@@ -1,0 +1,85 @@
+"""A tree of images: build order, circles, variants, and what a mistake in it looks like."""
+
+import pytest
+
+from pipeline import workspace
+from pipeline.errors import BadFile
+
+
+@pytest.fixture
+def tree(tmp_path):
+    def write(name, dockerfile, **more):
+        folder = tmp_path / "dockerfiles" / name
+        folder.mkdir(parents=True)
+        (folder / "Dockerfile").write_text(dockerfile)
+        lines = [f"name: {name}", f"repository: team/{name}", *(f"{key}: {value}" for key, value in more.items())]
+        (folder / "image.yaml").write_text("\n".join(lines) + "\n")
+
+    write.root = tmp_path
+    return write
+
+
+def names(tree, *wanted):
+    return [recipe.name for recipe in workspace.read(tree.root).ordered(wanted)]
+
+
+def test_an_image_comes_after_the_one_its_from_names_by_name_or_repository(tree):
+    tree("a-service", "FROM team/middle\n")
+    tree("middle", "ARG BASE=root\nFROM ${BASE}\n")
+    tree("root", "FROM scratch\n")
+    assert names(tree) == ["root", "middle", "a-service"]
+    assert names(tree, "middle") == ["root", "middle"]
+
+
+def test_a_stage_that_nobody_needs_asks_for_no_base(tree):
+    tree("one", "FROM two AS unused\nFROM scratch\n")
+    tree("two", "FROM scratch\n")
+    assert workspace.read(tree.root).bases("one") == {}
+
+
+def test_images_in_a_circle_are_refused_with_the_line_of_the_from(tree):
+    tree("one", "# first\nFROM two\n")
+    tree("two", "FROM one\n")
+    with pytest.raises(BadFile, match="in a circle: ") as caught:
+        names(tree)
+    assert caught.value.line in (1, 2)
+
+
+def test_a_variant_is_an_image_of_its_own_with_its_arguments(tree):
+    tree("app", "ARG CUDA=12.8\nFROM base:${CUDA}\n",
+         variants="[{name: new, build_args: {CUDA: 13.0}}, {name: old, build_args: {CUDA: '12.6'}}]")  # fmt: skip
+    found = workspace.read(tree.root)
+    assert sorted(found.recipes) == ["app-new", "app-old"]
+    assert found.dockerfiles["app-new"].final.image == "base:13.0"
+    assert found.recipes["app-old"].tags == ["latest-old"]
+
+
+def test_a_dockerfile_without_image_yaml_and_a_name_nobody_has_are_told(tree):
+    tree("app", "FROM scratch\n")
+    with pytest.raises(BadFile) as caught:
+        workspace.read(tree.root).named("ap")
+    assert caught.value.hint == "did you mean `app`?"
+    (tree.root / "dockerfiles" / "other").mkdir()
+    (tree.root / "dockerfiles" / "other" / "Dockerfile").write_text("FROM scratch\n")
+    with pytest.raises(BadFile, match=r"no image\.yaml beside the Dockerfile"):
+        workspace.read(tree.root)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("context: ../secrets", "must stay below the image's folder"),
+        ("dockerfile: /etc/passwd", "must stay below the image's folder"),
+        ("platforms: [linux/amd64, linux/arm64]", "at most 1 item"),
+        ("name: Bad Name", "should match pattern"),
+    ],
+)
+def test_an_image_yaml_that_reaches_outside_or_is_malformed_is_refused(tree, line, expected):
+    key = line.split(":", 1)[0]
+    tree("app", "FROM scratch\n")
+    file = tree.root / "dockerfiles" / "app" / "image.yaml"
+    file.write_text(
+        "\n".join(row for row in file.read_text().splitlines() if not row.startswith(key)) + f"\n{line}\n"
+    )
+    with pytest.raises(BadFile, match=expected):
+        workspace.read(tree.root)
