@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 @task(help={"select": "pytest's -k expression", "fast": "leave out tests that use real engines and registries"})
 def test(c: Context, select: str = "", fast: bool = False) -> None:
-    """Run the tests, setting the machine up first when something that they use is missing."""
+    """Run the tests, after setting up what they need."""
     from pipeline.session import set_up
     from pipeline.setup import ready
 
@@ -44,7 +44,7 @@ def check(c: Context) -> None:
 
 @task
 def schemas(c: Context) -> None:
-    """Write docs/schema/*.json again, after a change to image.yaml's or policy.yaml's model."""
+    """Write docs/schema/*.json again."""
     from pipeline.schemas import SCHEMAS, text_of
 
     for name in SCHEMAS:

@@ -209,7 +209,7 @@ def _about_waiver(
     left = _days_left(waiver, today)
     if left is not None and left < 0 and (used or own or _names_one_file(waiver)):
         yield _about("lapsed-waiver", f"{name} lapsed on {waiver.until}", file, line, severities)
-    elif not used and waiver.rule in ran and (own or _names_one_file(waiver)):
+    elif not used and waiver.rule in ran and (_could_speak(waiver, dockerfile) if own else _names_one_file(waiver)):
         yield _about("unused-waiver", f"{name} waives nothing", file, line, severities)
     elif used and left is not None and 0 <= left <= SOON:
         when = "today" if left == 0 else f"in {left} day{'s' if left > 1 else ''}"
@@ -263,6 +263,12 @@ def _matches(path: str, pattern: str) -> bool:
 
 def _names_one_file(waiver: Waiver) -> bool:
     return waiver.image is not None or (waiver.path is not None and not set(waiver.path) & set("*?["))
+
+
+def _could_speak(waiver: Waiver, dockerfile: Dockerfile) -> bool:
+    """A waiver in a stage that this target and these build arguments do not need waits for others that do."""
+    idle = (stage for stage in dockerfile.stages if not stage.needed)
+    return not any(one.line == waiver.line for stage in idle for one in stage.instructions)
 
 
 def _line_of(waiver: Waiver, dockerfile: Dockerfile) -> int:

@@ -27,6 +27,7 @@ _PIECES = {
 }
 # pytorch/pytorch:2.7.1-cuda12.6-cudnn9-devel, nvcr.io/nvidia/cuda-dl-base:25.06-cuda12.9-devel-ubuntu24.04
 _FRAMEWORK_TAG = re.compile(r"cuda(?P<version>\d+\.\d+)(?:\.\d+)?.*?-(?P<flavour>base|runtime|devel)\b")
+_FLAVOURS = ("base", "runtime", "devel")  # each holds the one before
 _FRAMEWORK_IMAGES = ("pytorch/pytorch", "nvidia/cuda-dl-base")
 
 
@@ -245,7 +246,7 @@ def _distance(tag: CudaTag, candidate: tuple[Version, str, str, str]) -> tuple[A
     return (
         # cudnn8, cudnn9 and cudnn are one thing that NVIDIA renamed over time
         library.rstrip("0123456789") != (tag.library or "").rstrip("0123456789"),
-        flavour != (tag.flavour or "base"),
+        abs(_FLAVOURS.index(flavour) - _FLAVOURS.index(tag.flavour or "base")),
         minors,
         family != asked_family,
         abs(number - asked_number),

@@ -29,7 +29,8 @@ def _switch(value: Any) -> Any:
     return {False: "off", True: "on"}[value] if isinstance(value, bool) else value
 
 
-Level = Annotated[Literal["error", "warning", "info", "off"], BeforeValidator(_switch)]
+Word = Literal["error", "warning", "info", "off"]
+Level = Annotated[Word, BeforeValidator(_switch, json_schema_input_type=Word | bool)]
 
 
 class RuleSetting(Strict):
@@ -44,6 +45,11 @@ def _rule(value: Any) -> Any:
     if value == "on":
         return {}
     return {"severity": value} if isinstance(value, str) else value
+
+
+RuleEntry = Annotated[
+    RuleSetting, BeforeValidator(_rule, json_schema_input_type=Literal["on"] | Word | bool | RuleSetting)
+]
 
 
 class ScanPolicy(Strict):
@@ -85,7 +91,7 @@ class Profile(Strict):
     """A named set of expectations."""
 
     extends: str | None = None
-    rules: dict[str, Annotated[RuleSetting, BeforeValidator(_rule)]] = Field(default_factory=dict)
+    rules: dict[str, RuleEntry] = Field(default_factory=dict)
     scan: ScanPolicy = ScanPolicy()
     smoke: SmokePolicy = SmokePolicy()
     limits: Limits = Limits()

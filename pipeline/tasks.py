@@ -52,7 +52,7 @@ def expected_errors() -> Iterator[None]:
 @task(help={"yes": "install system packages without asking (implied with CI=true)",
             "stop": "end the engine and the registry that setup started, and nothing else"})  # fmt: skip
 def setup(c: Context, yes: bool = False, stop: bool = False) -> None:
-    """Bring this machine to where everything runs: engine, registry, Trivy, cosign."""
+    """Bring this machine to where everything runs."""
     from pipeline import doctor as examination
     from pipeline import session, show
     from pipeline import setup as machine
@@ -68,7 +68,7 @@ def setup(c: Context, yes: bool = False, stop: bool = False) -> None:
 
 @task(help={"format": FORMAT})
 def doctor(c: Context, format: str = "text") -> None:
-    """Say what is here, what is missing, what needs it, and what to do."""
+    """Say what is here, what is missing, and what to do."""
     from pipeline import doctor as examination
     from pipeline import show
 
@@ -102,7 +102,7 @@ def lint(
     c: Context, path: Sequence[str], build_arg: Sequence[str] = (), target: str = "", format: str = "text",
     output: str = "", policy: str = "", fail_on: str = "error",
 ) -> None:  # fmt: skip
-    """Judge Dockerfiles against the policy; milliseconds, nothing is built."""
+    """Judge Dockerfiles against the policy; builds nothing."""
     with _session(c, policy) as session:
         from pipeline import lint as linting
 
@@ -122,7 +122,7 @@ def lint(
 
 @task(positional=["rule"], help={"rule": "its id, as lint prints it"})
 def explain(c: Context, rule: str) -> None:
-    """Say what a rule means: why, what it catches, what is fine, how to allow it."""
+    """Say what a rule means, and how to allow it."""
     from pipeline import lint_formats
 
     with expected_errors():
@@ -141,7 +141,7 @@ def rules(c: Context, format: str = "text") -> None:
 
 @task(positional=["file"], help={"file": "a Dockerfile"})
 def parse(c: Context, file: str) -> None:
-    """Print the tree that we read, in BuildKit's notation; a file BuildKit refuses: exit 3."""
+    """Print a Dockerfile's tree in BuildKit's notation."""
     from pipeline import parse as parser
 
     with expected_errors():
@@ -165,7 +165,7 @@ def build(c: Context, image: str, fresh: bool = False, format: str = "text") -> 
 
 @task(positional=["image"], help={"image": f"{IMAGE}, or an archive or OCI layout by its path", "format": FORMAT})
 def measure(c: Context, image: str, format: str = "text") -> None:
-    """Weigh an image: layers with their Dockerfile lines, waste, packages."""
+    """Weigh an image: layers by Dockerfile line, waste, packages."""
     with _session(c) as session:
         from pipeline import show, single
 
@@ -190,7 +190,7 @@ def scan(c: Context, image: str, format: str = "text") -> None:
 
 @task(positional=["image"], help={"image": IMAGE, "format": FORMAT})
 def smoke(c: Context, image: str, format: str = "text") -> None:
-    """Start an image as its image.yaml says, ask its probes, stop it. A failed probe: exit 10."""
+    """Start an image, ask its probes, stop it."""
     with _session(c) as session:
         from pipeline import show, single
 
@@ -203,7 +203,7 @@ def smoke(c: Context, image: str, format: str = "text") -> None:
 
 @task(positional=["image"], help={"image": IMAGE})
 def push(c: Context, image: str) -> None:
-    """Push the newest proven digest of an image; one whose verdict is not "passed" is refused."""
+    """Push the newest proven digest of an image."""
     with _session(c) as session:
         from pipeline import single
 
@@ -213,7 +213,7 @@ def push(c: Context, image: str) -> None:
 
 @task(positional=["image"], help={"image": IMAGE})
 def sign(c: Context, image: str) -> None:
-    """Sign the newest proven and pushed digest, attest its record, read both back."""
+    """Sign the newest proven digest and attest its record."""
     with _session(c) as session:
         from pipeline import single
 
@@ -240,7 +240,7 @@ def release(
     c: Context, image: Sequence[str], fresh: bool = False, publish: bool = True, wait: float = 1800.0,
     policy: str = "", format: str = "text",
 ) -> None:  # fmt: skip
-    """Take images through the whole flow: check, build, measure, scan, smoke, push, sign."""
+    """Take images through the whole flow, to a signed digest."""
     with _session(c, policy) as session:
         from pipeline import flow, show
         from pipeline.session import release_document, set_up
@@ -278,7 +278,7 @@ def release(
 def verify(
     c: Context, target: str, key: str = "", record: str = "", offline: bool = False, format: str = "text"
 ) -> None:
-    """Check why a digest was allowed to ship: signature, attestations, record."""
+    """Check why a digest was allowed to ship."""
     with _session(c) as session:
         from pipeline import settings, show
         from pipeline import verify as checking

@@ -149,6 +149,14 @@ def test_a_waiver_of_a_rule_that_did_not_run_is_neither_unknown_nor_unused() -> 
     assert waived(text, known=["runs-as-root"]) | {"made-up": None} == {"made-up": None}
 
 
+def test_a_waiver_in_a_stage_that_is_not_needed_now_is_not_unused() -> None:
+    text = "ARG B=scratch\n# policy: allow unpinned-base -- a stand-in\nFROM debian AS other\nFROM ${B}\n"
+    rules = [BY_ID["unpinned-base"]]
+    assert check(parse(text), rules, today=TODAY) == ()
+    (finding,) = check(parse(text, build_args={"B": "other"}), rules, today=TODAY)
+    assert finding.waived == "a stand-in"
+
+
 def test_a_waiver_with_a_date_that_is_none_is_refused() -> None:
     with pytest.raises(BadFile, match="soon"):
         check(parse("FROM a\n"), [on_line(1)], waivers=[waiver(until="soon")], today=TODAY)

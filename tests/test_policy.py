@@ -75,7 +75,7 @@ def test_aliases_are_refused_because_they_can_blow_up(tmp_path):
 
 def test_a_waiver_needs_a_person_a_reason_and_a_date(tmp_path):
     text = "default: a\nprofiles:\n  a: {}\n"
-    with pytest.raises(BadFile, match="`waivers.0.until` is missing"):
+    with pytest.raises(BadFile, match=r"`waivers\.0\.until` is missing"):
         policy.read(written(tmp_path, text, "waivers:\n  - {rule: x, reason: because, accepted_by: me}\n"), IDS)
 
 

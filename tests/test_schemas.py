@@ -18,14 +18,13 @@ def test_a_schema_on_disk_is_what_the_models_say(name):
     jsonschema.Draft202012Validator.check_schema(json.loads(text_of(name)))
 
 
-@pytest.mark.parametrize("file", [*ROOT.glob("dockerfiles/*/image.yaml"), ROOT / "policies" / "policy.yaml",
-                                  ROOT / "policies" / "waivers.yaml"], ids=lambda path: f"{path.parent.name}/{path.name}")  # fmt: skip
+OURS = [*ROOT.glob("dockerfiles/*/image.yaml"), *ROOT.glob("policies/*.yaml")]
+
+
+@pytest.mark.parametrize("file", OURS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_our_own_files_are_valid_under_their_schema(file):
     name = file.stem + ".schema.json"
-    content = yaml.load(file.read_text(), Loader=yaml.BaseLoader)  # every scalar as text: units and dates are text
-    values = yaml.safe_load(file.read_text())
-    assert set(content) == set(values)
-    jsonschema.validate(values, json.loads(text_of(name)))
+    jsonschema.validate(yaml.safe_load(file.read_text()), json.loads(text_of(name)))
 
 
 def test_an_unknown_key_is_invalid_in_the_schema_too():

@@ -6,12 +6,15 @@ single and double quotes, the escape character. There is no command substitution
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
+from typing import ParamSpec, TypeVar
 
 from pipeline.parse import pattern as shell_pattern
 from pipeline.parse.lines import SPACE
 
+P = ParamSpec("P")
+T = TypeVar("T")
 DEEPEST = 60  # levels of ${a:-${b:-…}}; deeper ones would end in a RecursionError
 MOST_WORK = 20_000_000  # characters moved by one lexer: `ENV A=$A$A` forty times over would fill any memory
 
@@ -257,6 +260,8 @@ class Lexer:
         value = self._value(name, work=1 + len(word) if operator in "#%" else 1)
         keeps = self.unset is Unset.KEEP or (self.unset is Unset.OPEN and operator != "-")
         if value is None and keeps:
+            if operator in "#%" and self.unset is Unset.OPEN:
+                self._pattern(shell_pattern.check, word.removeprefix(operator))
             return f"${{{name}{written}{word}}}"
         has = value is not None and not (null_is_unset and not value)
         if operator == "-":
@@ -272,10 +277,7 @@ class Lexer:
             value = ""
         longest = word.startswith(operator)
         cut = shell_pattern.remove_prefix if operator == "#" else shell_pattern.remove_suffix
-        try:
-            return cut(word[longest:], value, longest=longest)
-        except shell_pattern.BadPattern as error:
-            raise BadWord(str(error)) from None
+        return self._pattern(cut, word[longest:], value, longest=longest)
 
     def _replaced(self, name: str) -> str:
         every = self._peek() == "/"
@@ -284,10 +286,15 @@ class Lexer:
         replacement = self._nested("}", raw=True)
         value = self._value(name, work=1 + len(pattern) + len(replacement))
         if value is None:
+            if self.unset is Unset.OPEN:
+                self._pattern(shell_pattern.check, pattern)
             if self.unset is not Unset.EMPTY:
                 return f"${{{name}{'//' if every else '/'}{pattern}/{replacement}}}"
             self.missing.add(name)
+        return self._pattern(shell_pattern.replace, pattern, value or "", replacement, every=every)
+
+    def _pattern(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         try:
-            return shell_pattern.replace(pattern, value or "", replacement, every=every)
+            return function(*arguments, **options)
         except shell_pattern.BadPattern as error:
             raise BadWord(str(error)) from None

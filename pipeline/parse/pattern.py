@@ -15,6 +15,11 @@ class BadPattern(Exception):
     """An escape that means nothing in a pattern."""
 
 
+def check(pattern: str) -> None:
+    """Raise BadPattern if it is none."""
+    _tokens(pattern)
+
+
 def remove_prefix(pattern: str, value: str, *, longest: bool) -> str:
     """Return `value` without the start that matches."""
     found = _Pattern(_tokens(pattern), longest).match(value, 0)

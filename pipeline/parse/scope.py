@@ -1,7 +1,7 @@
 """ARG, ENV and --build-arg in, the values that a stage sees out. Speaks to: nothing.
 
 What the base image itself sets is not known here. A variable without a value therefore stays in the result as it
-was written (`$PATH`), in a FROM alone it is empty, as only the ARGs before the first FROM count there.
+was written (`$PATH`). It is empty in a FROM, where only the ARGs before the first one count, and on top of scratch.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from pipeline.parse import grammar
 from pipeline.parse.expand import BadWord, Lexer, NoValue, Unset
 from pipeline.parse.lines import Refused
 
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # BuildKit's, where the base has none
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64", "i686": "386"}
 
 
 class Globals:
     """The ARGs before the first FROM, and those that BuildKit itself sets. `hollow` ones rest on a missing value."""
 
-    def __init__(self, lexer: Lexer, build_args: Mapping[str, str], target: str | None) -> None:
-        self.lexer, self.build_args = lexer, build_args
+    def __init__(self, escape: str, build_args: Mapping[str, str], target: str | None) -> None:
+        self.build_args = build_args
+        self.lexer = Lexer(escape)
+        self.on_scratch = Lexer(escape)
+        self.on_image = Lexer(escape, unset=Unset.OPEN)
         self.values = _predefined(target) | {
             name: value for name, value in build_args.items() if name in _predefined(None)
         }
@@ -59,13 +63,16 @@ class Globals:
 
 
 class Scope:
-    """What one stage sees while its instructions are walked through."""
+    """What one stage sees while its instructions are walked through. Raises BadWord when that grows out of bounds."""
 
-    def __init__(self, lexer: Lexer, outer: Globals, parent: Scope | None) -> None:
-        self._lexer, self._outer = lexer, outer
+    def __init__(self, outer: Globals, parent: Scope | None, *, image: str | None) -> None:
+        self._outer = outer
+        self._lexer = lexer = outer.on_scratch if image == "scratch" else outer.on_image
         self.environment: dict[str, str] = dict(parent.environment) if parent else {}
         self.arguments: dict[str, str] = dict(parent.arguments) if parent else {}
         self._visible: dict[str, str] = dict(parent._visible) if parent else {}
+        if image == "scratch":
+            self._visible.setdefault("PATH", _PATH)
         lexer.spend(len(self._visible) + 1)
 
     def walk(self, instructions: Iterable[Instruction], *, strict: bool) -> None:
@@ -123,7 +130,7 @@ class Scope:
 
     def _check_content(self, content: str, line: int) -> None:
         try:
-            Lexer("\\", unset=Unset.OPEN, quotes=False).word(content, self._visible)
+            Lexer("\\", unset=self._lexer.unset, quotes=False).word(content, self._visible)
         except BadWord as error:
             raise Refused(
                 f"the heredoc's content: {error}",

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.model import Instruction, Stage
 from pipeline.parse import grammar
-from pipeline.parse.expand import BadWord, Lexer, Unset
+from pipeline.parse.expand import BadWord, Lexer
 from pipeline.parse.instructions import trigger
 from pipeline.parse.lines import Refused
 from pipeline.parse.scope import Globals, Scope, refusal
@@ -30,7 +30,7 @@ def resolve(
     for index, group in enumerate(graph.groups):
         parent = graph.parents[index]
         try:
-            scope = Scope(graph.inner, graph.outer, None if parent is None else scopes[parent])
+            scope = Scope(graph.outer, None if parent is None else scopes[parent], image=graph.images[index])
         except BadWord as error:
             raise Refused(f"{error}", hint="use fewer variables and stages", line=group[0].line) from None
         scope.walk(graph.triggered[index], strict=index in needed)
@@ -68,8 +68,7 @@ class _Graph:
         before, self.groups = _grouped(instructions)
         last = _name(self.groups[-1][0])
         self.escape = escape
-        self.outer = Globals(Lexer(escape), build_args, target or last)
-        self.inner = Lexer(escape, unset=Unset.OPEN)
+        self.outer = Globals(escape, build_args, target or last)
         self.by_name: dict[str, int] = {}
         self.parents: list[int | None] = []
         self.images: list[str | None] = []
@@ -110,7 +109,7 @@ class _Graph:
             for each in self._triggers[parent]:
                 _checked(each)
         try:
-            self.inner.spend(_TRIGGER_WORK * len(self._triggers[parent]))
+            self.outer.lexer.spend(_TRIGGER_WORK * len(self._triggers[parent]))
         except BadWord as error:
             raise Refused(f"{error}", hint="use fewer ONBUILDs", line=self.groups[parent][0].line) from None
         return self._triggers[parent]

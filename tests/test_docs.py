@@ -1,0 +1,50 @@
+"""The documents say what the code says: every key, every file, every command."""
+
+import json
+import re
+import subprocess  # the command line itself is what is asked
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.schemas import SCHEMAS, text_of
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/reference.md", "docs/decisions.md")]
+
+
+def keys(schema):
+    for holder in (schema, *schema.get("$defs", {}).values()):
+        yield from holder.get("properties", {})
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_reference_names_every_key_a_user_can_write(name):
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert [key for key in sorted(set(keys(json.loads(text_of(name))))) if f"`{key}`" not in page] == []
+
+
+def test_the_reference_names_every_variable_that_the_code_reads():
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "pipeline").rglob("*.py"))
+    assert [name for name in sorted(set(re.findall(r"SEATRIAL_[A-Z_0-9]+", code))) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)", text)
+    named = re.findall(r"`((?:pipeline|policies|tests|docs|dockerfiles|bench)/[\w./-]+)`", text)
+    missing = [name for name in links if not (page.parent / name).exists()]
+    missing += [name for name in named if not (ROOT / name).exists()]
+    assert missing == []
+
+
+def test_every_task_that_the_readme_names_exists():
+    listed = subprocess.run([sys.executable, "-m", "invoke", "--search-root", str(ROOT), "--list", "-F", "json"],
+                            capture_output=True, text=True, check=True).stdout  # fmt: skip
+    tasks = {task["name"] for task in json.loads(listed)["tasks"]}
+    named = set(re.findall(r"\./inv ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert named
+    assert named <= tasks
