@@ -135,9 +135,9 @@ def _step(instruction: Instruction) -> _Step:
 
 
 def _trigger(onbuild: Instruction) -> _Step:
-    """What an ONBUILD runs in the next stage. Its words are not taken apart, so only the keyword is compared."""
-    inner = onbuild.original.split(maxsplit=1)[-1]
-    return _Step(inner.split(maxsplit=1)[0].upper(), (), True, onbuild.original, onbuild.line)
+    """What an ONBUILD runs in the next stage."""
+    keyword, *words = onbuild.words
+    return _Step(keyword.upper(), tuple(words), bool(onbuild.heredocs), onbuild.original, onbuild.line)
 
 
 def _agree(entry: _Entry, step: _Step) -> bool:

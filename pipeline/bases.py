@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pipeline.model import Dockerfile, Problem, Stage
 
 
@@ -29,6 +31,11 @@ def as_written(stage: Stage) -> str:
 
 def column(dockerfile: Dockerfile, line: int, word: str) -> int | None:
     """Where a word begins on a line, counted from 1; None when it does not stand there."""
-    lines = dockerfile.text.split("\n")
+    lines = _lines(dockerfile.text)
     found = lines[line - 1].find(word) if 0 < line <= len(lines) and word else -1
     return found + 1 if found >= 0 else None
+
+
+@lru_cache(maxsize=4)  # asked for once per FROM
+def _lines(text: str) -> list[str]:
+    return text.split("\n")

@@ -132,6 +132,7 @@ def _export(plan: Plan, stage: str, folder: Path, say: Callable[[str], None]) ->
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as scratch:
         fresh_folder = Path(scratch) / "files"
         _buildx(plan, f"type=local,dest={fresh_folder}", buildkit.Progress(say), Path(scratch), target=stage)
+        fresh_folder.chmod(0o755)  # buildx makes it for us alone; a smoke test's container runs as somebody else
         if folder.exists():
             shutil.rmtree(folder)
         fresh_folder.rename(folder)

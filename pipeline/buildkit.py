@@ -44,7 +44,7 @@ class Progress:
         for vertex in event.get("vertexes") or ():
             known = self.vertexes.setdefault(vertex["digest"], {"seconds": 0.0})
             if "started" in vertex and not known.get("said") and STEP.match(vertex["name"]):
-                self.say(vertex["name"])
+                self.say(_shown(vertex["name"]))
                 known["said"] = True
             if vertex.get("completed") and vertex.get("started"):
                 known["seconds"] += _seconds(vertex["started"], vertex["completed"])
@@ -74,7 +74,7 @@ class Progress:
         everything = f"{text}\n{errors}"
         if any(words in everything for words in ENGINE_GONE):
             return EngineDown(f"{what}: the container engine went away during the build",
-                              hint="`doctor` says whether it runs; the same command then goes on from here")  # fmt: skip
+                              hint="`doctor` says whether it runs; then run the same command again")  # fmt: skip
         if "no space left on device" in everything:
             return DiskFull(
                 f"{what}: the engine's disk is full", hint="`docker system df`, then `docker system prune`"
@@ -117,6 +117,11 @@ def _nearest(name: str, dockerfile: Dockerfile) -> int | None:
         if re.fullmatch(pattern, _squeezed(name)):
             fitting.append(one.line)
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _shown(name: str) -> str:
+    """A step for one line of a terminal: without its mounts, which say how and not what."""
+    return _squeezed(re.sub(r" --mount=\S+", "", name))
 
 
 def _squeezed(text: str) -> str:

@@ -136,22 +136,20 @@ def _look(
 ) -> list[Finding]:
     own = dataclasses.replace(context, parameters={**context.parameters, **parameters.get(rule.id, {})})
     weight = severities.get(rule.id, rule.severity)
-    return [_finding(problem, rule, weight, dockerfile) for problem in rule.look(dockerfile, own)]
+    ends = {one.line: one.end_line for one in dockerfile.instructions}
+    return [_finding(problem, rule, weight, dockerfile.path, ends) for problem in rule.look(dockerfile, own)]
 
 
-def _finding(problem: Problem, rule: Rule, severity: Severity, dockerfile: Dockerfile) -> Finding:
-    end = problem.end_line
-    if end is None:
-        starts = (one for one in dockerfile.instructions if one.line == problem.line)
-        end = next((one.end_line for one in starts), problem.line)
+def _finding(problem: Problem, rule: Rule, severity: Severity, path: str, ends: Mapping[int, int]) -> Finding:
+    """A problem on an instruction's first line speaks of the whole of it, unless the rule says otherwise."""
     return Finding(
         rule=rule.id,
         severity=severity,
         message=problem.message,
         hint=problem.hint or rule.hint,
-        file=dockerfile.path,
+        file=path,
         line=problem.line,
-        end_line=end,
+        end_line=problem.end_line or ends.get(problem.line, problem.line),
         column=problem.column,
         stage=problem.stage,
         docs=page_of(rule.id),

@@ -36,7 +36,7 @@ def examine() -> tuple[Part, ...]:
         _docker,
         lambda: (setup.look_at_registry(),),
         lambda: (_cosign(),),
-        lambda: (_program("oras", ["oras", "version"], "promote"),),
+        lambda: (_program("oras", ["oras", "version"], "push"),),
         lambda: (_trivy(),),
         lambda: (_bubblewrap(),),
         lambda: (_bootstrap(),),

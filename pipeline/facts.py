@@ -282,11 +282,10 @@ def _may_be_newer(version: Version) -> bool:
     newest = max(known)
     if version > newest:
         return version.major <= newest.major + 1
-    same_major = [other for other in known if other.major == version.major]
-    if not same_major:
-        return False
-    last = max(same_major)  # the only minor version that may still get point releases
-    return (version.major, version.minor) == (last.major, last.minor) and last < version <= _plus(last, 2)
+    minors = sorted({other.minor for other in known if other.major == version.major})
+    points = [other.micro for other in known if (other.major, other.minor) == (version.major, version.minor)]
+    # 12.8.2 came out long after 12.9: the last few minor versions still get point releases.
+    return version.minor in minors[-3:] and max(points) < version.micro <= max(points) + 2
 
 
 def _known_versions() -> Iterator[str]:
@@ -299,10 +298,6 @@ def _known_versions() -> Iterator[str]:
 
 def _newest() -> Version:
     return max(Version(text) for text in _supported())
-
-
-def _plus(version: Version, points: int) -> Version:
-    return Version(f"{version.major}.{version.minor}.{version.micro + points}")
 
 
 def _three(version: Version) -> tuple[int, int, int]:

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import host, layout, lint, lock, registry, settings, sign, tools, verify
-from pipeline.advisories import databases
 from pipeline.attribution import attribute
 from pipeline.build import LOCAL_TAG, build
-from pipeline.errors import Interrupted, PipelineError, PolicyViolated, ToolMissing
+from pipeline.errors import Interrupted, PipelineError, PolicyViolated
 from pipeline.layout import Layout
 from pipeline.measure import measure
 from pipeline.model import (
@@ -28,7 +27,6 @@ from pipeline.model import (
     Context,
     Dockerfile,
     Image,
-    LayerOrigin,
     Measurement,
     Pushed,
     Record,
@@ -40,8 +38,7 @@ from pipeline.model import (
 )
 from pipeline.policy import Policy
 from pipeline.recipe import Recipe
-from pipeline.scan import scan
-from pipeline.setup import locked, trivy
+from pipeline.scan.here import scan_here
 from pipeline.smoke import smoke
 from pipeline.verdict import judge
 from pipeline.workspace import Workspace
@@ -134,13 +131,13 @@ def release_tree(
         needed = workspace.bases(recipe.name)
         missing = [base for base in needed.values() if base not in ready]
         unanswered = [why for host_name in recipe.requires.registries if (why := registry.answers(host_name))]
-        if missing:
+        if unanswered:
+            ended[recipe.name] = Release(image=recipe.name, outcome="skipped", because=unanswered[0],
+                                         exit_code=0, record=None)  # fmt: skip
+        elif missing:
             because = f"its base {missing[0]} {_ENDED[ended[missing[0]].outcome]}"
             ended[recipe.name] = Release(image=recipe.name, outcome="skipped", because=because,
                                          exit_code=ended[missing[0]].exit_code, record=None)  # fmt: skip
-        elif unanswered:
-            ended[recipe.name] = Release(image=recipe.name, outcome="skipped", because=unanswered[0],
-                                         exit_code=0, record=None)  # fmt: skip
         else:
             job = job_for(workspace, recipe, ready)
             ended[recipe.name] = _attempt(job, policy, options, save, say, ready)
@@ -211,7 +208,7 @@ def examine(
     doing("measure, scan and smoke test")
     with ThreadPoolExecutor() as pool:
         measured = pool.submit(measure, built.image, contents, origins, cache=settings.cache())
-        scanned = pool.submit(scanned_or_skipped, built.image, contents, origins, preferences)
+        scanned = pool.submit(scan_here, built.image, contents, origins, preferences)
         smoked = pool.submit(smoke, built.image, job.recipe, say=lambda what: doing(f"smoke test: {what}"))
         looks: list[Future[Any]] = [measured, scanned, smoked]
         try:
@@ -222,21 +219,6 @@ def examine(
             wait(looks)
             tools.resume()
             raise
-
-
-def scanned_or_skipped(
-    image: Image, contents: Layout, origins: tuple[LayerOrigin, ...], preferences: Sequence[str]
-) -> Scan | Skipped:
-    """Scan with the pinned Trivy; without one the stage is skipped, and the policy decides."""
-    try:
-        program = trivy.path()
-    except ToolMissing as error:
-        return Skipped(because=error.what)
-    pinned, sha256 = locked.tool("trivy"), tools.sha256_of(program)
-    version = pinned.version if sha256 == pinned.sha256 else "the user's own"
-    found, why_not = databases.obtain(preferences)
-    database = found or Skipped(because="no database: " + "; ".join(why_not or ("the policy names none",)))
-    return scan(image, contents, origins, database, trivy=program, sha256=sha256, version=version)
 
 
 def _opened(job: Job, policy: Policy) -> Record:

@@ -5,7 +5,6 @@ A file that cannot be read or parsed is an error of its own; all others are stil
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -72,9 +71,11 @@ def render(found: Lint, format: str) -> str:
     from pipeline import lint_formats
 
     if format == "json":
-        return json.dumps(lint_formats.as_json(found), indent=2, ensure_ascii=False) + "\n"
+        return lint_formats.as_json(found)
     if format == "text":
-        return lint_formats.as_text(found)
+        told = {finding.file for finding in found.findings}
+        texts = {file: parse.text_of(Path(file)) for file in sorted(told & set(found.files))}
+        return lint_formats.as_text(found, texts)
     raise BadFile(f"unknown format `{format}`", file="--format", hint="text or json")
 
 

@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import resources
+from typing import Any
 
 from pipeline.check import WAIVER_RULES, page_of
 from pipeline.errors import BadFile
@@ -24,14 +25,18 @@ def as_text(lint: Lint, sources: Mapping[str, str] | None = None, *, show_waived
 
 
 def as_json(lint: Lint) -> str:
-    """Return the document `seatrial/lint/v1`: findings, summary, errors."""
-    plain = {
+    """Return `as_document` as text."""
+    return json.dumps(as_document(lint), indent=2, ensure_ascii=False) + "\n"
+
+
+def as_document(lint: Lint) -> dict[str, Any]:
+    """Return the document `seatrial/lint/v1` as plain JSON types: findings, summary, errors."""
+    return {
         "schema": "seatrial/lint/v1",
         "findings": document(lint.findings),
         "summary": counts(lint),
         "errors": document(lint.errors),
     }
-    return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
 
 def counts(lint: Lint) -> dict[str, int]:
@@ -60,12 +65,19 @@ def explain(rule_id: str) -> str:
 
 def rules_table(
     rules: Iterable[Rule], severities: Mapping[str, Severity] | None = None
-) -> tuple[tuple[str, str, str, str], ...]:
-    """Return a row for each rule: id, weight (`off` when `severities` leaves it out), what is wrong, its page."""
+) -> tuple[dict[str, str], ...]:
+    """Return a row for each rule: rule, severity (`off` when `severities` leaves it out), summary, docs."""
     rows = []
     for rule in rules:
         weight = rule.severity if severities is None else severities.get(rule.id)
-        rows.append((rule.id, weight.value if weight else "off", rule.summary, page_of(rule.id)))
+        rows.append(
+            {
+                "rule": rule.id,
+                "severity": weight.value if weight else "off",
+                "summary": rule.summary,
+                "docs": page_of(rule.id),
+            }
+        )
     return tuple(rows)
 
 

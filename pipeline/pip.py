@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -166,7 +165,7 @@ def _torch(name: str, version: Version | None, index_variant: str | None, alone:
 
 def _after_install(words: Sequence[str]) -> tuple[Sequence[str] | None, bool]:
     """The words after `install`, and whether it is uv's; None when this is no install."""
-    program = PurePosixPath(words[0]).name if words else ""
+    program = words[0].rpartition("/")[2] if words else ""
     uv = program == "uv"
     if uv:
         rest = _skipping_options(words[1:])

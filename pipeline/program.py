@@ -1,16 +1,64 @@
-"""The console script `seatrial`: the same Invoke tasks as a program of their own, for any repository."""
+"""The command line as a program: `seatrial` for any repository, and what `./inv` starts in this one.
+
+Invoke knows no task that takes any number of words. Here `lint A B` reads as `lint --path A --path B`: bare words
+after a task belong to its first repeatable argument.
+"""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
+
+from invoke import Collection, Program, Task
+
+
+class Seatrial(Program):
+    """Invoke's program, with repeatable positional arguments."""
+
+    def parse_tasks(self) -> None:
+        """Spread bare words before Invoke sees them."""
+        self.core.unparsed = list(spread(self.core.unparsed, self.collection))
+        super().parse_tasks()
+
+
+def spread(words: Sequence[str], tasks: Collection) -> Iterator[str]:
+    """The words with each bare one after a task that has a repeatable argument turned into that argument."""
+    repeatable: str | None = None
+    valued: set[str] = set()
+    waiting = False  # the word before is a flag that takes this one
+    for word in words:
+        is_task = word in tasks.task_names
+        if waiting or word.startswith("-"):
+            waiting = not waiting and word in valued
+            yield word
+        elif is_task and not (repeatable == "path" and Path(word).exists()):
+            repeatable, valued = _arguments(tasks[word])
+            yield word
+        elif repeatable is not None:
+            yield from (f"--{repeatable}", word)
+        else:
+            yield word
+
+
+def _arguments(task: Task) -> tuple[str | None, set[str]]:  # type: ignore[type-arg]  # what it wraps is of no interest
+    """A task's repeatable positional argument, and every flag that takes a value."""
+    asked = copy.copy(task)
+    asked.help = dict(task.help)  # Invoke empties it while it answers
+    arguments = asked.get_arguments()
+    flags = {f"{'-' if len(name) == 1 else '--'}{name}" for one in arguments if one.takes_value for name in one.names}
+    wanted = next((name for name in task.iterable if name in (task.positional or ())), None)
+    return wanted, flags
 
 
 def main() -> None:
     """Run `seatrial TASK …`."""
-    from invoke import Collection, Program
-
     from pipeline import tasks
 
-    Program(
-        name="seatrial", binary="seatrial", version=version("seatrial"), namespace=Collection.from_module(tasks)
-    ).run()
+    Seatrial(name="seatrial", binary="seatrial", version=version("seatrial"),
+             namespace=Collection.from_module(tasks)).run()  # fmt: skip
+
+
+if __name__ == "__main__":  # ./inv: the tasks.py of this repository
+    Seatrial(name="inv", binary="inv", version=version("seatrial")).run()

@@ -93,7 +93,7 @@ def explained(error: ToolFailed, reference: str) -> RegistryFailed | DiskFull | 
         return RegistryFailed(f"{host} refuses (403): {last}",
                               hint=f"this account may not write to {reference.partition('@')[0]}")  # fmt: skip
     if re.search(r"connection refused|no such host|no route|network is unreachable", said, re.IGNORECASE):
-        return RegistryFailed(f"{host} cannot be reached: {last}",
+        return RegistryFailed(f"{host} cannot be reached: {last.rpartition(': ')[2]}",
                               hint="start it (`setup` starts one on loopback), or set SEATRIAL_REGISTRY")  # fmt: skip
     if error.returncode is None:
         return RegistryFailed(f"{host} is too slow: {error.what.splitlines()[0]}",

@@ -6,8 +6,13 @@ import json
 
 from pipeline.policy import PolicyFile, WaiversFile
 from pipeline.recipe import Recipe
+from pipeline.yamlfile import Strict
 
-SCHEMAS = {"image.schema.json": Recipe, "policy.schema.json": PolicyFile, "waivers.schema.json": WaiversFile}
+SCHEMAS: dict[str, type[Strict]] = {
+    "image.schema.json": Recipe,
+    "policy.schema.json": PolicyFile,
+    "waivers.schema.json": WaiversFile,
+}
 
 
 def text_of(name: str) -> str:

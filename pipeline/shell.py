@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import PurePosixPath
 
 from pipeline.model import Dockerfile, Instruction
 
@@ -46,7 +45,7 @@ class Command:
     @property
     def program(self) -> str:
         """What it runs, without its folder; empty when there is nothing to run."""
-        return PurePosixPath(self.argv[0]).name if self.argv else ""
+        return self.argv[0].rpartition("/")[2] if self.argv else ""
 
     @property
     def arguments(self) -> tuple[str, ...]:

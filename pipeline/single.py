@@ -17,6 +17,7 @@ from pipeline.measure import measure, sources
 from pipeline.model import Build, Image, LayerOrigin, Measurement, Pushed, Scan, Skipped, Smoke
 from pipeline.policy import Policy
 from pipeline.recipe import Recipe
+from pipeline.scan.here import scan_here
 from pipeline.smoke import smoke
 from pipeline.workspace import Workspace
 
@@ -44,7 +45,7 @@ def scanned(workspace: Workspace, name: str, policy: Policy, say: Say) -> Scan |
     """Build an image of the tree and scan it."""
     with _contents(workspace, name, policy, Options(), say) as (done, contents, job):
         databases = policy.profile(job.recipe.profile).scan.databases
-        return flow.scanned_or_skipped(done.image, contents, _origins(contents, job), databases)
+        return scan_here(done.image, contents, _origins(contents, job), databases)
 
 
 def smoked(workspace: Workspace, name: str, policy: Policy, say: Say) -> Smoke:

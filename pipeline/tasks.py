@@ -6,6 +6,7 @@ codes: 0 passed, 3 the job could not be done, 10 the policy says no. `seatrial T
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -29,21 +30,29 @@ IMAGE = "an image of the tree, by its name; a folder with an image.yaml"
 
 
 @contextmanager
-def expected_errors() -> Iterator[None]:
-    """Turn the failures that we planned for into one readable message and an exit code."""
+def expected_errors(format: str = "text") -> Iterator[None]:
+    """Turn the failures that we planned for into one readable message and an exit code.
+
+    With `json` the failure is a document on stdout as well, so that stdout is JSON either way.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends like Ctrl-C
     try:
         yield
+        return
     except KeyboardInterrupt:
         error: PipelineError = Interrupted("interrupted; what was started has been stopped", hint="run it again")
-        raise Exit(f"seatrial: {error}", code=error.exit_code) from None
-    except PipelineError as error:
-        raise Exit(f"seatrial: {error}", code=error.exit_code) from None
-    except OSError as error:
-        if error.errno != 28:  # ENOSPC
+    except PipelineError as expected:
+        error = expected
+    except OSError as unexpected:
+        if unexpected.errno != errno.ENOSPC:
             raise
-        full = DiskFull(f"no room left: {error.filename or error}", hint="free some space; nothing was half-written")
-        raise Exit(f"seatrial: {full}", code=full.exit_code) from None
+        where = unexpected.filename or unexpected
+        error = DiskFull(f"no room left: {where}", hint="free some space; nothing was half-written")
+    if format == "json":
+        from pipeline.report import failure
+
+        print(json.dumps(failure.document(error), indent=2))
+    raise Exit(f"seatrial: {error}", code=error.exit_code)
 
 
 # --- the machine ----------------------------------------------------------------------------------
@@ -63,7 +72,10 @@ def setup(c: Context, yes: bool = False, stop: bool = False) -> None:
             _tell(f"ended: {', '.join(ended)}" if ended else "nothing runs here that setup started")
             return
         session.set_up(yes=yes, tell=_tell)
-        _print(show.doctor(examination.examine()))
+        parts = examination.examine()
+        _print(show.doctor(parts))
+        if any(part.state in ("missing", "wrong") for part in parts):
+            raise Exit(code=3)
 
 
 @task(help={"format": FORMAT})
@@ -72,7 +84,7 @@ def doctor(c: Context, format: str = "text") -> None:
     from pipeline import doctor as examination
     from pipeline import show
 
-    with expected_errors():
+    with expected_errors(format):
         parts = examination.examine()
         if format == "json":
             print(json.dumps(examination.as_json(parts), indent=2))
@@ -103,7 +115,7 @@ def lint(
     output: str = "", policy: str = "", fail_on: str = "error",
 ) -> None:  # fmt: skip
     """Judge Dockerfiles against the policy; builds nothing."""
-    with _session(c, policy) as session:
+    with _session(c, format, policy) as session:
         from pipeline import lint as linting
 
         paths = [Path(one) for one in path] or [session.root / "dockerfiles"]
@@ -135,7 +147,7 @@ def rules(c: Context, format: str = "text") -> None:
     from pipeline import lint_formats, show
     from policies import RULES
 
-    with expected_errors():
+    with expected_errors(format):
         _result({"rules": lint_formats.rules_table(RULES)}, "rules", format, show.rules)
 
 
@@ -145,7 +157,7 @@ def parse(c: Context, file: str) -> None:
     from pipeline import parse as parser
 
     with expected_errors():
-        sys.stdout.write(parser.tree(parser.text_of(Path(file)), path=file))
+        print(parser.tree(parser.text_of(Path(file)), path=file))
 
 
 # --- one stage ------------------------------------------------------------------------------------
@@ -154,7 +166,7 @@ def parse(c: Context, file: str) -> None:
 @task(positional=["image"], help={"image": IMAGE, "fresh": "every step again, bases pulled again", "format": FORMAT})
 def build(c: Context, image: str, fresh: bool = False, format: str = "text") -> None:
     """Build an image of the tree, and what it builds on."""
-    with _session(c) as session:
+    with _session(c, format) as session:
         from pipeline import flow, show, single
 
         options = flow.Options(fresh=fresh)
@@ -166,7 +178,7 @@ def build(c: Context, image: str, fresh: bool = False, format: str = "text") -> 
 @task(positional=["image"], help={"image": f"{IMAGE}, or an archive or OCI layout by its path", "format": FORMAT})
 def measure(c: Context, image: str, format: str = "text") -> None:
     """Weigh an image: layers by Dockerfile line, waste, packages."""
-    with _session(c) as session:
+    with _session(c, format) as session:
         from pipeline import show, single
 
         if Path(image).exists():
@@ -180,7 +192,7 @@ def measure(c: Context, image: str, format: str = "text") -> None:
 @task(positional=["image"], help={"image": IMAGE, "format": FORMAT})
 def scan(c: Context, image: str, format: str = "text") -> None:
     """Scan an image: vulnerabilities, secrets, packages, SBOM."""
-    with _session(c) as session:
+    with _session(c, format) as session:
         from pipeline import show, single
 
         found = single.scanned(session.workspace, image, session.policy, session.progress.say)
@@ -191,7 +203,7 @@ def scan(c: Context, image: str, format: str = "text") -> None:
 @task(positional=["image"], help={"image": IMAGE, "format": FORMAT})
 def smoke(c: Context, image: str, format: str = "text") -> None:
     """Start an image, ask its probes, stop it."""
-    with _session(c) as session:
+    with _session(c, format) as session:
         from pipeline import show, single
 
         found = single.smoked(session.workspace, image, session.policy, session.progress.say)
@@ -241,7 +253,7 @@ def release(
     policy: str = "", format: str = "text",
 ) -> None:  # fmt: skip
     """Take images through the whole flow, to a signed digest."""
-    with _session(c, policy) as session:
+    with _session(c, format, policy) as session:
         from pipeline import flow, show
         from pipeline.session import release_document, set_up
         from pipeline.setup import ready
@@ -279,7 +291,7 @@ def verify(
     c: Context, target: str, key: str = "", record: str = "", offline: bool = False, format: str = "text"
 ) -> None:
     """Check why a digest was allowed to ship."""
-    with _session(c) as session:
+    with _session(c, format) as session:
         from pipeline import settings, show
         from pipeline import verify as checking
 
@@ -303,19 +315,20 @@ def report(c: Context, record: str = "") -> None:
         if not found:
             raise BadFile("no record", file=session.reports, hint="`release` writes them")
         for one in found:
-            print(files.render(one))
+            print(files.render(one, index=False))
+        print(files.write_index(found[-1].parent.parent.parent))
 
 
 # --- what the tasks share -------------------------------------------------------------------------
 
 
 @contextmanager
-def _session(c: Context, policy: str = "") -> Iterator[Session]:
+def _session(c: Context, format: str = "text", policy: str = "") -> Iterator[Session]:
     """The workspace, the policy and a progress line; expected failures become a message and an exit code."""
     from pipeline.progress import Progress
     from pipeline.session import Session, find_root
 
-    with expected_errors(), Progress() as progress:
+    with expected_errors(format), Progress() as progress:
         root = find_root(c.config.get("seatrial_root"))
         yield Session(root=root, progress=progress, policy_file=Path(policy) if policy else None)
 

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -24,6 +24,7 @@ from pipeline.errors import Interrupted, ToolFailed, ToolMissing, ToolUntrusted
 log = logging.getLogger("seatrial")
 
 _running: set[subprocess.Popen[str]] = set()
+_daemons: list[subprocess.Popen[bytes]] = []
 _lock = threading.Lock()
 _stopping = threading.Event()
 
@@ -106,12 +107,14 @@ def start_daemon(argv: Sequence[str], *, log_file: Path, env: Mapping[str, str] 
     log.info("$ %s &", shlex.join(argv))
     with log_file.open("ab") as out:
         try:
-            return subprocess.Popen(
+            daemon = subprocess.Popen(
                 list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True, env={**os.environ, **(env or {})},
-            ).pid  # fmt: skip
+            )  # fmt: skip
         except FileNotFoundError:
             raise missing(argv[0]) from None
+    _daemons.append(daemon)  # kept, so that its end can be collected as long as we live
+    return daemon.pid
 
 
 def find(name: str) -> Path | None:
@@ -144,6 +147,15 @@ def trusted(path: Path, sha256: str, name: str) -> Path:
             hint=f"delete {path} and run setup again; if you changed it on purpose, put its sha256 in tools.lock",
         )
     return path
+
+
+def interrupt() -> None:
+    """Tell everything that runs to end, and start nothing more: for a signal handler, so it waits for nothing."""
+    _stopping.set()
+    for process in tuple(_running):
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
 
 
 def stop_all() -> None:

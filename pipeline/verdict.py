@@ -180,7 +180,7 @@ def _smoke(record: Record, recipe: Recipe, profile: Profile) -> Iterator[Reason]
 def _probe(outcome: Outcome, recipe: Recipe, profile: Profile) -> Iterator[Reason]:
     if outcome.outcome == "failed":
         yield _reason("smoke", "probe-failed", Severity.ERROR, f"{outcome.probe}: {outcome.because}",
-                      f"it saw: {outcome.saw}" if outcome.saw else "see the container's last lines in the report")  # fmt: skip
+                      f"it saw: {outcome.saw}" if outcome.saw else "its last lines are in the report")  # fmt: skip
     elif outcome.outcome == "skipped" and outcome.probe == "sees a GPU":
         level: Level = "error" if recipe.smoke.gpu == "required" else profile.smoke.without_gpu
         yield from _at(level, "smoke", "no-gpu", outcome.because or "", "run the release on a machine with a GPU")

@@ -25,7 +25,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     for install in system_installs(dockerfile):
         names = [name for name in install.packages if _COMPILER.fullmatch(name)]
         if names:
-            message = f"{', '.join(names)} brings the CUDA compiler into the shipped image"
+            verb = "brings" if len(names) == 1 else "bring"
+            message = f"{', '.join(names)} {verb} CUDA's build tools into the shipped image"
             yield Problem(install.line, message, stage=install.stage.label)
 
 

@@ -21,7 +21,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         for pattern, what in ((_DRIVER, "the driver"), (_TOOLKIT, "the container toolkit")):
             names = [name for name in install.packages if pattern.fullmatch(name)]
             if names:
-                message = f"{', '.join(names)} installs {what}, which belongs to the host"
+                verb = "is a part of" if len(names) == 1 else "are parts of"
+                message = f"{', '.join(names)} {verb} {what}, which belongs to the host"
                 yield Problem(install.line, message, stage=install.stage.label)
     for stage in dockerfile.shipped():
         settings = [

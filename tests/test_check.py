@@ -17,6 +17,7 @@ from pipeline.lint_formats import as_json, as_text, explain, rules_table
 from pipeline.model import Context, Dockerfile, Lint, Problem, Rule, Severity, Unread, Waiver
 from pipeline.parse import parse, read
 from pipeline.recipe import Recipe
+from pipeline.recipe import read as read_recipe
 from pipeline.wheels import shipped_wheels
 from policies import RULES
 
@@ -206,6 +207,9 @@ def test_images_that_are_not_nvidias_have_no_cuda_tag() -> None:
         ("12.6.3-cudnn-base-ubuntu24.04", False, "12.6.3-cudnn-runtime-ubuntu24.04"),
         ("12.9.9-base-ubuntu22.04", False, "12.9.1-base-ubuntu22.04"),
         ("12.9.2-base-ubuntu22.04", None, "12.9.1-base-ubuntu22.04"),  # may have come out since
+        ("12.8.2-runtime-amzn2023", None, "12.8.1-runtime-amzn2023"),  # did come out since
+        ("12.4.2-runtime-ubuntu22.04", False, "12.4.1-runtime-ubuntu22.04"),
+        ("99.0.0-base-ubuntu24.04", False, "13.1.0-base-ubuntu24.04"),
         ("13.1.1-cudnn-runtime-ubuntu24.04", None, "13.0.2-cudnn-runtime-ubuntu24.04"),
     ],
 )
@@ -401,10 +405,15 @@ def test_explain_gives_the_page_and_did_you_mean() -> None:
 
 
 def test_the_table_of_rules_says_which_are_off() -> None:
-    rows = {row[0]: row for row in rules_table(RULES, {"runs-as-root": Severity.INFO})}
-    assert rows["runs-as-root"][1] == "info" and rows["unpinned-base"][1] == "off"
-    assert rows["runs-as-root"][2:] == ("a shipped image whose processes run as root.", "policies/runs_as_root.md")
-    assert {row[1] for row in rules_table(RULES)} == {"error", "warning"}
+    rows = {row["rule"]: row for row in rules_table(RULES, {"runs-as-root": Severity.INFO})}
+    assert rows["unpinned-base"]["severity"] == "off"
+    assert rows["runs-as-root"] == {
+        "rule": "runs-as-root",
+        "severity": "info",
+        "summary": "a shipped image whose processes run as root.",
+        "docs": "policies/runs_as_root.md",
+    }
+    assert {row["severity"] for row in rules_table(RULES)} == {"error", "warning"}
 
 
 # --- the tree's own -------------------------------------------------------------------------------
@@ -414,11 +423,12 @@ OWN = sorted((ROOT / "dockerfiles").glob("*/Dockerfile"))
 
 @pytest.mark.parametrize("file", OWN, ids=lambda file: file.parent.name)
 def test_the_trees_own_dockerfiles_pass_clean(file: Path) -> None:
-    recipe = Recipe.model_validate({"name": file.parent.name, "repository": "seatrial/x"})
+    recipe = read_recipe(file.parent)
     context = Context(folder=file.parent, recipe=recipe)
     parameters = {"unpinned-base": {"tree": [other.parent.name for other in OWN]}}
     base_images = {"debian-base", "cuda-runtime"}
     rules = [rule for rule in RULES if not (rule.id == "runs-as-root" and file.parent.name in base_images)]
     known = [rule.id for rule in RULES]
-    found = check(read(file), rules, context=context, parameters=parameters, known=known, today=TODAY)
+    dockerfile = read(file, build_args=recipe.build_args, target=recipe.target)
+    found = check(dockerfile, rules, context=context, parameters=parameters, known=known, today=TODAY)
     assert [(one.rule, one.line, one.message) for one in found if not one.waived] == []

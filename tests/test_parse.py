@@ -141,6 +141,13 @@ def test_a_heredoc_is_read_to_its_terminator(opening, body, name, content, expan
     assert instruction.end_line == 3 + body.count("\n")
 
 
+def test_a_substitution_that_only_bash_knows_hides_no_heredoc():
+    run = only("FROM scratch\nRUN cat <<EOF > ${HOME:0:3}\nhello\nEOF\n")
+    assert [each.content for each in run.heredocs] == ["hello\n"]
+    with pytest.raises(BadFile, match="no such modifier"):
+        parse.parse("FROM a\nWORKDIR ${HOME:0:3}")
+
+
 def test_two_heredocs_follow_each_other():
     copy = only("FROM scratch\nCOPY <<a <<b /x/\nb\na\na\nb\n")
     assert [(each.name, each.content) for each in copy.heredocs] == [("a", "b\n"), ("b", "a\n")]
@@ -188,9 +195,9 @@ def test_the_effective_base_is_what_buildkit_would_pull(before, base, build_args
 
 def test_what_the_base_may_set_stays_as_it_was_written():
     text = "FROM a\nENV P=/x:$PATH L=/y${L:+:$L} D=${D:-d} S=${S#x}\n"
-    assert parse.parse(text).final.environment == {"P": "/x:$PATH", "L": "/y${L:+:${L}}", "D": "d", "S": "${S#x}"}
+    assert parse.parse(text).final.environment == {"P": "/x:$PATH", "L": "/y${L:+:$L}", "D": "d", "S": "${S#x}"}
     with pytest.raises(BadFile, match="means nothing in a pattern"):
-        parse.parse("FROM a\nENV S=${S/\\\\x/y}\n")
+        parse.parse("FROM a\nENV S=${S/\\x/y}\n")
 
 
 CHAIN = """

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipeline import settings, tools
+from pipeline import registry, settings, tools
 from pipeline.advisories import bolt, osv
 from pipeline.advisories.facts import DatabaseFiles, describe, moment
 from pipeline.errors import BadFile, DiskFull, Interrupted, PipelineError, RegistryFailed, ToolFailed, ToolMissing
@@ -127,8 +127,7 @@ def _kept(pointer: Path, reference: str) -> DatabaseFiles | None:
 def _pull(reference: str, run: tools.Run) -> str:
     """Fetch the artifact by digest into the cache; return the digest."""
     hint = "check the reference and the network, or name a folder or `shipped` as a further preference"
-    host = reference.split("/", 1)[0].rsplit(":", 1)[0]
-    plain = ["--plain-http"] if host in ("127.0.0.1", "localhost", "[::1]") else []
+    plain = registry.plain_http(reference, "--plain-http")
     try:
         oras = str(tools.need("oras"))
         digest = run([oras, "resolve", *plain, "--", reference], timeout=60).strip()
@@ -141,8 +140,10 @@ def _pull(reference: str, run: tools.Run) -> str:
                 pinned = f"{_without_tag(reference)}@{digest}"
                 run([oras, "pull", *plain, "--no-tty", "--output", scratch, "--", pinned], timeout=600)
                 _unpack(Path(scratch), fresh, reference)
-    except (ToolMissing, ToolFailed) as error:
-        raise RegistryFailed(f"cannot be fetched: {_short(error)}", hint=hint) from None
+    except ToolMissing as error:
+        raise RegistryFailed(error.what, hint=hint) from None
+    except ToolFailed as error:
+        raise registry.explained(error, reference) from None
     return digest
 
 

@@ -25,7 +25,7 @@ from pipeline.parse.instructions import trigger
 from pipeline.parse.lines import Lines, Refused
 
 __all__ = ["BadWord", "NoValue", "Unset", "expand", "expand_words", "flag_values", "mount_options", "parse", "read",
-           "tree", "trigger"]  # fmt: skip
+           "text_of", "tree", "trigger"]  # fmt: skip
 
 LARGEST = 1_000_000  # bytes
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -56,7 +56,7 @@ def parse(
 
 def read(file: Path, *, build_args: Mapping[str, str] = _NONE, target: str | None = None) -> Dockerfile:
     """Return the Dockerfile in a file. Raises BadFile, also for what is no regular UTF-8 text file of up to 1 MB."""
-    return parse(_text(file), path=str(file), build_args=build_args, target=target)
+    return parse(text_of(file), path=str(file), build_args=build_args, target=target)
 
 
 def tree(text: str, *, path: str = "Dockerfile") -> str:
@@ -79,7 +79,7 @@ def _short(words: str) -> str:
     return words if len(words) <= 300 else f"{words[:297]}…"
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
     """The file's text. It is opened before it is asked what it is, so that nobody can swap it in between."""
     try:
         # Without O_NONBLOCK a FIFO that nobody writes to would hold us for ever.

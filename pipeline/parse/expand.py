@@ -249,13 +249,13 @@ class Lexer:
 
     def _modified(self, name: str, operator: str, start: int) -> str:
         null_is_unset = operator == ":"
-        written = operator
         if null_is_unset:
             operator = self._next()
-            written += operator
-        known = "+-?" if null_is_unset else "+-?#%"
-        if not operator or operator not in known:
-            raise BadWord(f"`{self._text[start : self._at]}`: there is no modifier `{written}`")
+        known = operator and operator in ("+-?" if null_is_unset else "+-?#%")
+        # bash knows more, `${V:0:3}`; BuildKit minds only where it substitutes, not where it looks for heredocs.
+        if not known and (not null_is_unset or self.unset is not Unset.KEEP or not operator or operator in "#%"):
+            raise BadWord(f"`{self._text[start : self._at]}`: there is no such modifier")
+        written = f":{operator}" if null_is_unset else operator
         word = self._nested("}", raw=operator in "#%")
         value = self._value(name, work=1 + len(word) if operator in "#%" else 1)
         keeps = self.unset is Unset.KEEP or (self.unset is Unset.OPEN and operator != "-")
@@ -263,6 +263,8 @@ class Lexer:
             if operator in "#%" and self.unset is Unset.OPEN:
                 self._pattern(shell_pattern.check, word.removeprefix(operator))
             return f"${{{name}{written}{word}}}"
+        if not known:
+            raise BadWord(f"`{self._text[start : self._at]}`: there is no such modifier")
         has = value is not None and not (null_is_unset and not value)
         if operator == "-":
             return value if has and value is not None else word

@@ -5,9 +5,8 @@ How many arguments, which flags with which values, which names. What depends on 
 
 from __future__ import annotations
 
-import csv
-import difflib
 import re
+from collections.abc import Iterable
 
 from pipeline.model import Instruction
 from pipeline.parse import heredocs
@@ -75,12 +74,25 @@ def flag_values(instruction: Instruction, name: str) -> tuple[str, ...]:
 
 def mount_options(mount: str) -> dict[str, str]:
     """Return the fields of one `--mount=…` by name. Raises Refused for broken quoting."""
-    try:
-        (fields,) = csv.reader([mount], strict=True) if '"' in mount else [mount.split(",")]
-    except (csv.Error, ValueError) as error:
-        raise Refused(f"--mount={mount}: {error}", hint="quote a whole field, as in CSV") from None
+    fields = _quoted_fields(mount) if '"' in mount else mount.split(",")
     pairs = (field.partition("=") for field in fields)
     return {key.lower(): value for key, _, value in pairs}
+
+
+def _quoted_fields(mount: str) -> list[str]:
+    import csv
+
+    try:
+        return next(csv.reader([mount], strict=True))
+    except csv.Error as error:
+        raise Refused(f"--mount={mount}: {error}", hint="quote a whole field, as in CSV") from None
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that comes nearest, if one comes near."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word[:100], list(known), n=1, cutoff=0.7)), None)
 
 
 def _check_from(words: tuple[str, ...]) -> None:
@@ -178,7 +190,7 @@ def _check_health_flag(name: str, value: str) -> None:
 
 
 def _near(word: str, known: tuple[str, ...], prefix: str = "") -> str:
-    near = difflib.get_close_matches(word[:40], known, n=1)
-    if near:
-        return f"did you mean `{prefix}{near[0]}`?"
+    meant = near(word, known)
+    if meant:
+        return f"did you mean `{prefix}{meant}`?"
     return f"known here: {', '.join(prefix + name for name in known)}" if known else "delete it: it takes none"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 STAR, ANY = "*", "?"
+_PAIRS = re.compile(r"\\.|.", re.DOTALL)
 
 
 class BadPattern(Exception):
@@ -28,7 +29,9 @@ def remove_prefix(pattern: str, value: str, *, longest: bool) -> str:
 
 def remove_suffix(pattern: str, value: str, *, longest: bool) -> str:
     """Return `value` without the end that matches: the same, seen from the other side."""
-    found = _Pattern(_tokens(pattern)[::-1], longest).match(value[::-1], 0)
+    # An escape moves with its character. One that has none, at the end, comes to stand before the others.
+    backwards = "".join(reversed(_PAIRS.findall(pattern)))
+    found = _Pattern(_tokens(backwards), longest).match(value[::-1], 0)
     return value if found is None else value[: len(value) - found]
 
 

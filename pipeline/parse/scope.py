@@ -141,7 +141,11 @@ class Scope:
 
 def refusal(word: str, error: BadWord, line: int) -> Refused:
     """Return what to raise for a word that cannot be expanded."""
-    return Refused(f"`{word}`: {error}", hint="quote it, or put an escape before the character", line=line)
+    if isinstance(error, NoValue):
+        hint = "give it a value with ARG, ENV or --build-arg"
+    else:
+        hint = "quote it, or put the escape character before it, if it is meant as it stands"
+    return Refused(f"`{word}`: {error}", hint=hint, line=line)
 
 
 def _predefined(target: str | None) -> dict[str, str]:

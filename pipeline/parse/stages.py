@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import graphlib
 import itertools
 import re
@@ -121,11 +120,11 @@ class _Graph:
             return self.by_name[target.lower()]
         if target.isascii() and target.isdecimal() and int(target[:9]) < len(self.groups):
             return int(target[:9])
-        near = difflib.get_close_matches(target.lower()[:100], self.by_name, n=1)
+        near = grammar.near(target.lower(), self.by_name)
         known = ", ".join(self.by_name) or f"0 to {len(self.groups) - 1}"
         raise Refused(
             f"there is no stage `{target}`",
-            hint=f"did you mean `{near[0]}`?" if near else f"the stages are: {known}",
+            hint=f"did you mean `{near}`?" if near else f"the stages are: {known}",
             line=self.groups[-1][0].line,
         )
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import bisect
 import datetime
-import difflib
 import re
 from collections.abc import Sequence
 
 from pipeline.model import Instruction, Waiver
+from pipeline.parse.grammar import near
 from pipeline.parse.lines import Refused
 
 _FORM = "write `# policy: allow RULE until 2027-03-01 -- reason` (`until …` may be left out)"
@@ -32,7 +32,7 @@ def read(comments: Sequence[tuple[int, str]], instructions: Sequence[Instruction
         body = text.removeprefix("policy:").strip()
         verb = body.split(maxsplit=1)[0] if body else ""
         # `# policy: see the wiki` is a remark; `# policy: alow root` is a waiver that nobody would miss.
-        if not difflib.get_close_matches(verb[:40], ("allow", "allow-file"), n=1, cutoff=0.7):
+        if near(verb, ("allow", "allow-file")) is None:
             continue
         match = _WAIVER.match(body)
         if match is None:

@@ -191,7 +191,8 @@ def _again(record: Record) -> list[str]:
 
 def _fitting(blocks: Sequence[str]) -> list[str]:
     """The blocks up to the limit. Whole blocks go, so that what stays is well-formed."""
-    kept, room = [], LIMIT
+    kept: list[str] = []
+    room = LIMIT
     for block in blocks:
         room -= len(block.encode()) + 2
         if room < 0:

@@ -40,7 +40,7 @@ def look() -> tuple[Part, ...]:
         lambda: _plugin("buildx", "build"),
         lambda: _plugin("compose", "smoke of a compose stack"),
         lambda: _program("cosign", ("cosign",), "sign, verify"),
-        lambda: _program("oras", ("oras",), "promote"),
+        lambda: _program("oras", ("oras",), "push"),
         lambda: _program("bubblewrap", ("bwrap",), "scan without network"),
         lambda: _program("bootstrap", ("mmdebstrap", "debootstrap"), "golden bases"),
         _look_at_trivy,

@@ -39,22 +39,6 @@ def path() -> Path:
     return tools.trusted(program, pinned.sha256, "Trivy")
 
 
-def identity(*, run: tools.Run = tools.run) -> locked.LockedTool:
-    """Version and sha256 of what `path` returns, for the record. A program of the user's own is asked its version.
-
-    Raises what `path` raises, and ToolFailed when the user's program does not tell its version.
-    """
-    if not os.environ.get("SEATRIAL_TRIVY"):
-        return locked.tool("trivy")
-    program = path()
-    answer = run([str(program), "--version"], timeout=30)
-    version = next((line.split()[-1] for line in answer.splitlines() if line.startswith("Version:")), None)
-    if version is None:
-        raise ToolFailed(f"{program} --version told no version: {answer[:80]!r}", hint="is it a Trivy?")
-    expected = os.environ["SEATRIAL_TRIVY_SHA256"].lower()
-    return locked.LockedTool(name="trivy", version=version, sha256=expected, source="SEATRIAL_TRIVY")
-
-
 def here() -> bool:
     """Whether there is a program to check at all; quick, and no promise about its bytes."""
     return Path(os.environ.get("SEATRIAL_TRIVY") or _place()).is_file()

@@ -71,8 +71,9 @@ def _session(content: bytes) -> tuple[onnxruntime.InferenceSession, str | None]:
 
 
 def _short(error: Exception) -> str:
-    """The part that a person reads: ONNX Runtime puts file names and signatures before it."""
-    return " ".join(str(error).split())[-200:]
+    """The part that a person reads: ONNX Runtime puts file names and signatures around it."""
+    text = " ".join(str(error).split())
+    return text[max(text.find("CUDA failure"), 0) :].partition(" ; ")[0][:200]
 
 
 def _no_gpu() -> str | None:
