@@ -21,7 +21,7 @@ from pipeline import buildkit, machine, sources, tools
 from pipeline.errors import EngineDown, PipelineError, ToolFailed
 from pipeline.model import Base, Build, Dockerfile, Image
 from pipeline.prepare import prepare
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, Secret
 
 LOCAL_TAG = "seatrial"  # what the engine knows the newest build by; the digest beside it is what counts
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -35,7 +35,7 @@ class Plan:
     build_args: Mapping[str, str]
     contexts: Mapping[str, str]  # name as the Dockerfile writes it → what stands for it
     labels: Mapping[str, str]
-    secrets: tuple[str, ...]
+    secrets: Mapping[str, str]  # id → src=FILE or env=NAME
     epoch: int
     platform: str
 
@@ -71,7 +71,8 @@ def build(
         def export(stage: str, folder: Path) -> None:
             _export(plan, stage, folder, say)
 
-        preparations, stand_ins = prepare(recipe, export=export, say=say, fresh=fresh, run=run)
+        files = {name: source.removeprefix("src=") for name, source in plan.secrets.items() if source[:4] == "src="}
+        preparations, stand_ins = prepare(recipe, export=export, secrets=files, say=say, fresh=fresh, run=run)
         local = f"{recipe.full_repository}:{LOCAL_TAG}"
         output = f"type=image,name={local},oci-mediatypes=true,compression={recipe.compression}"
         progress = buildkit.Progress(say)
@@ -108,7 +109,7 @@ def _buildx(
     argv += [f"--build-arg={key}={value}" for key, value in sorted(arguments.items())]
     argv += [f"--build-context={name}={source}" for name, source in sorted(plan.contexts.items())]
     argv += [f"--label={key}={value}" for key, value in sorted(plan.labels.items())] if target is None else []
-    argv += [f"--secret={secret}" for secret in plan.secrets]
+    argv += [f"--secret=id={name},{source}" for name, source in sorted(plan.secrets.items())]
     argv += [f"--target={target or recipe.target}"] if target or recipe.target else []
     argv += ["--no-cache", "--pull"] if fresh and target is None else []
     environment = {"BUILDX_METADATA_PROVENANCE": "max", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
@@ -178,26 +179,34 @@ def _labels(recipe: Recipe, source: sources.Sources, base: Base | None) -> dict[
     return {**recipe.labels, **{key: value for key, value in own.items() if value}}
 
 
-def _secrets(recipe: Recipe, scratch: Path) -> tuple[str, ...]:
-    """buildx's --secret values. Only names and paths stand in argv, the secrets themselves never do."""
-    found = []
+def _secrets(recipe: Recipe, scratch: Path) -> dict[str, str]:
+    """Per secret, where buildx and preparation steps find it: `src=FILE` or `env=NAME`.
+
+    Only names and paths ever stand in an argv. One that is not there is left out when it is not required.
+    """
+    found = {}
     for secret in recipe.secrets:
-        if secret.machine:
-            found.append(f"id={secret.id},src={machine.secret(secret.machine, scratch)}")
-        elif secret.file:
-            path = (recipe.folder / Path(secret.file).expanduser()).resolve()
-            if path.is_file():
-                found.append(f"id={secret.id},src={path}")
-            elif secret.required:
-                raise PipelineError(f"{recipe.name}: secret `{secret.id}`: no file {path}",
-                                    hint="create it, or say `required: false`")  # fmt: skip
-        elif secret.env:
-            if secret.env in os.environ:
-                found.append(f"id={secret.id},env={secret.env}")
-            elif secret.required:
-                raise PipelineError(f"{recipe.name}: secret `{secret.id}`: the variable {secret.env} is not set",
-                                    hint=f"export {secret.env}=…, or say `required: false`")  # fmt: skip
-    return tuple(found)
+        try:
+            found[secret.id] = _source(secret, recipe, scratch)
+        except PipelineError:
+            if secret.required:
+                raise
+    return found
+
+
+def _source(secret: Secret, recipe: Recipe, scratch: Path) -> str:
+    if secret.machine:
+        return f"src={machine.secret(secret.machine, scratch)}"
+    if secret.file:
+        path = (recipe.folder / Path(secret.file).expanduser()).resolve()
+        if path.is_file():
+            return f"src={path}"
+        raise PipelineError(f"{recipe.name}: secret `{secret.id}`: no file {path}",
+                            hint="create it, or say `required: false`")  # fmt: skip
+    if secret.env and secret.env in os.environ:
+        return f"env={secret.env}"
+    raise PipelineError(f"{recipe.name}: secret `{secret.id}`: the variable {secret.env} is not set",
+                        hint=f"export {secret.env}=…, or say `required: false`")  # fmt: skip
 
 
 def _here() -> str:

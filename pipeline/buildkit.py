@@ -43,7 +43,8 @@ class Progress:
             return
         for vertex in event.get("vertexes") or ():
             known = self.vertexes.setdefault(vertex["digest"], {"seconds": 0.0})
-            if "started" in vertex and not known.get("said") and STEP.match(vertex["name"]):
+            running = "started" in vertex and not vertex.get("cached")
+            if running and not known.get("said") and STEP.match(vertex["name"]):
                 self.say(_shown(vertex["name"]))
                 known["said"] = True
             if vertex.get("completed") and vertex.get("started"):

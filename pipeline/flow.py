@@ -212,7 +212,8 @@ def examine(
         smoked = pool.submit(smoke, built.image, job.recipe, say=lambda what: doing(f"smoke test: {what}"))
         looks: list[Future[Any]] = [measured, scanned, smoked]
         try:
-            wait(looks, return_when=FIRST_EXCEPTION)
+            for look in wait(looks, return_when=FIRST_EXCEPTION).done:
+                look.result()  # one that failed is told at once, not when the slowest of the others is done
             return measured.result(), scanned.result(), smoked.result()
         except BaseException:  # also Ctrl-C: nothing keeps running behind a message
             tools.stop_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -31,6 +32,16 @@ class SystemInstall:
     stage: Stage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonInstall:
+    """One `pip install`, and the variables that it sees."""
+
+    instruction: Instruction
+    command: Command
+    install: PipInstall
+    settings: Mapping[str, str]
+
+
 def runs(stage: Stage) -> Iterator[Instruction]:
     """The RUN instructions of a stage."""
     return (instruction for instruction in stage.instructions if instruction.keyword == "RUN")
@@ -41,7 +52,8 @@ def system_installs(dockerfile: Dockerfile) -> Iterator[SystemInstall]:
     for stage in dockerfile.shipped():
         for instruction in runs(stage):
             found = shell.commands(dockerfile, instruction)
-            removed = [name for command in found for name in _packages(command, _REMOVE)]
+            removed = {name for command in found for name in _packages(command, _REMOVE)}
+            patterns = [name for name in removed if "*" in name or "?" in name]
             for command in found:
                 wanted = _SYSTEM.get(command.program)
                 names = (
@@ -52,7 +64,7 @@ def system_installs(dockerfile: Dockerfile) -> Iterator[SystemInstall]:
                 kept = tuple(
                     name
                     for name in (_package_name(name) for name in names)
-                    if not any(fnmatchcase(name, pattern) for pattern in removed)
+                    if name not in removed and not any(fnmatchcase(name, pattern) for pattern in patterns)
                 )
                 if kept:
                     yield SystemInstall(packages=kept, line=command.line, stage=stage)
@@ -71,25 +83,19 @@ def substituted(word: str, stage: Stage) -> str:
     return _VARIABLE.sub(value, word)
 
 
-def pip_installs(dockerfile: Dockerfile, stage: Stage) -> Iterator[tuple[Instruction, Command, PipInstall]]:
+def pip_installs(dockerfile: Dockerfile, stage: Stage) -> Iterator[PythonInstall]:
     """Yield each `pip install` and `uv pip install` of a stage, its variables substituted."""
     for instruction in runs(stage):
-        for command in shell.commands(dockerfile, instruction):
+        found = shell.commands(dockerfile, instruction)
+        exports = [word for command in found if command.program == "export" for word in command.arguments]
+        settings = {**stage.arguments, **stage.environment}
+        settings.update((name, value) for name, equals, value in (word.partition("=") for word in exports) if equals)
+        for command in found:
             words = (substituted(word, stage).split() if "$" in word else [word] for word in command.argv)
             install = pip_install(tuple(chain.from_iterable(words)))
             if install is not None:
-                yield instruction, command, install
-
-
-def exported(dockerfile: Dockerfile, instruction: Instruction) -> Mapping[str, str]:
-    """Variables that a RUN exports for the commands after."""
-    words = (
-        word
-        for command in shell.commands(dockerfile, instruction)
-        if command.program == "export"
-        for word in command.arguments
-    )
-    return dict(word.split("=", 1) for word in words if "=" in word)
+                known = ChainMap(dict(command.assignments), settings)
+                yield PythonInstall(instruction=instruction, command=command, install=install, settings=known)
 
 
 def _packages(command: Command, verbs: frozenset[str]) -> Iterator[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,13 @@ def prepare(
     *,
     export: ExportStage,
     say: Callable[[str], None],
+    secrets: Mapping[str, str] | None = None,
     fresh: bool = False,
     run: tools.Run = tools.run,
 ) -> tuple[tuple[Preparation, ...], dict[str, str]]:
     """Run what must run. Returns what each step did, and build arguments of the stand-ins.
+
+    A program finds the file of a secret (`secrets`: id → path) in the variable SEATRIAL_SECRET_<ID>.
 
     Raises ToolFailed when a step fails or leaves an output out, ToolMissing when its programs are missing and nothing
     stands in.
@@ -50,7 +54,7 @@ def prepare(
             outcome = "unchanged"
         else:
             say(step.name)
-            _make(recipe.folder, step, export, run)
+            _make(recipe.folder, step, export, secrets or {}, run)
             outcome = "made"
         outputs = {} if outcome == "replaced" else {path: _digest(recipe.folder / path) for path in step.outputs}
         done.append(Preparation(name=step.name, outcome=outcome, because=because, outputs=outputs,
@@ -58,14 +62,15 @@ def prepare(
     return tuple(done), build_args
 
 
-def _make(folder: Path, step: Prepare, export: ExportStage, run: tools.Run) -> None:
+def _make(folder: Path, step: Prepare, export: ExportStage, secrets: Mapping[str, str], run: tools.Run) -> None:
     for output in step.outputs:
         (folder / output).parent.mkdir(parents=True, exist_ok=True)
     if step.target is not None:
         export(step.target, folder / step.outputs[0])
     else:
         argv = _argv(folder, step.run or ())
-        run(argv, cwd=folder, timeout=1800)
+        named = {f"SEATRIAL_SECRET_{re.sub(r'[^A-Z0-9]', '_', name.upper())}": path for name, path in secrets.items()}
+        run(argv, cwd=folder, timeout=1800, env=named)
     for output in step.outputs:
         if not (folder / output).exists():
             raise PipelineError(f"{step.name}: it ended well and left no {output} in {folder}",

@@ -7,22 +7,24 @@ registry holds already, so that a push that broke off goes on where it stopped.
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
 
 from pipeline import tools
-from pipeline.errors import DiskFull, Interrupted, RegistryFailed, ToolFailed
+from pipeline.errors import BadFile, DiskFull, Interrupted, RegistryFailed, ToolFailed
 from pipeline.layout import Layout
 from pipeline.model import Image
 
 ATTEMPTS = 4
+PUSH_TIMEOUT = 1800.0  # seconds for all the layers of an image
 LOOPBACK = re.compile(r"^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/|$)")
 
 
 def push(
     layout: Layout, image: Image, *, say: Callable[[str], None] = lambda _: None, run: tools.Run = tools.run,
-    pause: float = 1.0, timeout: float = 1800,
+    pause: float = 1.0,
 ) -> None:  # fmt: skip
     """Copy the image to its repository by digest and read it back. Tries again when the connection breaks.
 
@@ -32,7 +34,7 @@ def push(
             *plain_http(image.reference, "--to-plain-http"), image.reference]  # fmt: skip
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            run(argv, timeout=timeout)
+            run(argv, timeout=patience())
             break
         except ToolFailed as error:
             failed = explained(error, image.reference)
@@ -53,7 +55,8 @@ def tag(image: Image, tags: Sequence[str], *, run: tools.Run = tools.run) -> Non
     if not tags:
         return
     try:
-        run(["oras", "tag", *plain_http(image.reference, "--plain-http"), image.reference, *tags], timeout=120)
+        run(["oras", "tag", *plain_http(image.reference, "--plain-http"), image.reference, *tags],
+            timeout=patience(120))  # fmt: skip
     except ToolFailed as error:
         raise explained(error, image.reference) from None
 
@@ -62,11 +65,22 @@ def digest_of(reference: str, *, run: tools.Run = tools.run) -> str | None:
     """The digest that a registry holds under a reference; None when it holds nothing there."""
     argv = ["oras", "manifest", "fetch", "--descriptor", *plain_http(reference, "--plain-http"), reference]
     try:
-        return str(json.loads(run(argv, timeout=120))["digest"])
+        return str(json.loads(run(argv, timeout=patience(120)))["digest"])
     except ToolFailed as error:
         if "not found" in error.stderr or "404" in error.stderr:
             return None
         raise explained(error, reference) from None
+
+
+def patience(most: float = PUSH_TIMEOUT) -> float:
+    """Seconds that one call to a registry may take: SEATRIAL_PUSH_TIMEOUT for a push, at most `most` for the others.
+
+    Raises BadFile when that is no number of seconds.
+    """
+    chosen = os.environ.get("SEATRIAL_PUSH_TIMEOUT") or str(most)
+    if not re.fullmatch(r"\d{1,6}(\.\d+)?", chosen) or float(chosen) <= 0:
+        raise BadFile(f"`{chosen}` is no time", file="SEATRIAL_PUSH_TIMEOUT", hint="a number of seconds, like 600")
+    return float(chosen) if most >= PUSH_TIMEOUT else min(float(chosen), most)
 
 
 def plain_http(reference: str, flag: str) -> list[str]:
@@ -97,7 +111,8 @@ def explained(error: ToolFailed, reference: str) -> RegistryFailed | DiskFull | 
                               hint="start it (`setup` starts one on loopback), or set SEATRIAL_REGISTRY")  # fmt: skip
     if error.returncode is None:
         return RegistryFailed(f"{host} is too slow: {error.what.splitlines()[0]}",
-                              hint="the same command goes on: finished layers are not sent again")  # fmt: skip
+                              hint="the same command goes on: finished layers are not sent again. "
+                                   "SEATRIAL_PUSH_TIMEOUT says how many seconds it may take")  # fmt: skip
     if re.search(r"\bEOF\b|reset by peer|broken pipe|\b5\d\d\b|\b429\b|timeout|closed", said, re.IGNORECASE):
         return Unsteady(f"the connection to {host} broke: {last}",
                         hint="the same command goes on: finished layers are not sent again")  # fmt: skip

@@ -57,14 +57,14 @@ def commands(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Command,
     """Return the commands of an instruction in order. A here-document for a shell is read; for others it is not."""
     if instruction.json_form:
         return tuple(_nested(Command(words=instruction.words, line=instruction.line), _NESTING))
-    source = "\n".join(_lines(dockerfile.text)[instruction.line - 1 : instruction.end_line])
     body = instruction.heredocs[0].content if instruction.heredocs else None
-    return _read(source, body, instruction.line, dockerfile.directives.get("escape", "\\"))
+    escape = dockerfile.directives.get("escape", "\\")
+    return _read(dockerfile.text, instruction.line, instruction.end_line, escape, body)
 
 
-@lru_cache(maxsize=4096)  # each rule asks again
-def _read(source: str, body: str | None, line: int, escape: str) -> tuple[Command, ...]:
-    header, starts, used = _header(source.split("\n"), escape)
+@lru_cache(maxsize=4096)  # each rule asks again; a string's hash is kept with it, so a large text costs nothing here
+def _read(text: str, line: int, end_line: int, escape: str, body: str | None) -> tuple[Command, ...]:
+    header, starts, used = _header(_lines(text)[line - 1 : end_line], escape)
     found = tuple(_split(header, starts, line, _command_start(header)))
     last = found[-1] if found else None
     if body is None or not (last is None or _reads_standard_input(last)):

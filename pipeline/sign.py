@@ -163,7 +163,7 @@ def _signatures(reference: str, public_key: Path, run: tools.Run) -> int:
 def _cosign(argv: list[str], subject: str, run: tools.Run) -> str:
     """Run cosign; tell "nothing there or not by this key" from "the registry failed"."""
     try:
-        return run([str(tools.need("cosign")), *argv, subject], env=_environment(), timeout=300)
+        return run([str(tools.need("cosign")), *argv, subject], env=_environment(), timeout=registry.patience(300))
     except ToolFailed as error:
         nothing = ("no signatures found", "no matching", "none of the attestations matched", "no attestations",
                    "failed to verify", "invalid signature", "could not verify", "signature verification failed",

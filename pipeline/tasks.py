@@ -14,10 +14,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from invoke import Context, Exit, task
 
+from pipeline import tools
 from pipeline.errors import BadFile, DiskFull, Interrupted, PipelineError, PolicyViolated
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.session import Session
 
 FORMAT = "text (for people) or json (the documented interface, nothing else on stdout)"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a cancelled CI job, a closed terminal: as Ctrl-C
 IMAGE = "an image of the tree, by its name; a folder with an image.yaml"
 
 
@@ -35,7 +37,9 @@ def expected_errors(format: str = "text") -> Iterator[None]:
 
     With `json` the failure is a document on stdout as well, so that stdout is JSON either way.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a CI job that is cancelled ends like Ctrl-C
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
+            signal.signal(number, _interrupted)
     try:
         yield
         return
@@ -44,7 +48,7 @@ def expected_errors(format: str = "text") -> Iterator[None]:
     except PipelineError as expected:
         error = expected
     except OSError as unexpected:
-        if unexpected.errno != errno.ENOSPC:
+        if unexpected.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = unexpected.filename or unexpected
         error = DiskFull(f"no room left: {where}", hint="free some space; nothing was half-written")
@@ -55,13 +59,25 @@ def expected_errors(format: str = "text") -> Iterator[None]:
     raise Exit(f"seatrial: {error}", code=error.exit_code)
 
 
+def _interrupted(number: int, frame: object) -> NoReturn:
+    """End what runs, in every thread, then this one. A second signal must not break into the cleaning up."""
+    for again in SIGNALS:
+        signal.signal(again, signal.SIG_IGN)
+    tools.interrupt()
+    raise KeyboardInterrupt
+
+
 # --- the machine ----------------------------------------------------------------------------------
 
 
 @task(help={"yes": "install system packages without asking (implied with CI=true)",
             "stop": "end the engine and the registry that setup started, and nothing else"})  # fmt: skip
 def setup(c: Context, yes: bool = False, stop: bool = False) -> None:
-    """Bring this machine to where everything runs."""
+    """Bring this machine to where everything runs.
+
+    On Debian and Ubuntu it installs the engine, buildx, cosign, oras, a registry and the pinned Trivy where they are
+    missing, and starts the engine and a loopback registry where none answers. What is there already is left alone.
+    """
     from pipeline import doctor as examination
     from pipeline import session, show
     from pipeline import setup as machine
@@ -114,7 +130,15 @@ def lint(
     c: Context, path: Sequence[str], build_arg: Sequence[str] = (), target: str = "", format: str = "text",
     output: str = "", policy: str = "", fail_on: str = "error",
 ) -> None:  # fmt: skip
-    """Judge Dockerfiles against the policy; builds nothing."""
+    """Judge Dockerfiles against the policy; builds nothing.
+
+    seatrial lint                                   every Dockerfile below dockerfiles/
+    seatrial lint services/ Dockerfile.gpu          these
+    seatrial lint Dockerfile --build-arg CUDA=12.8.1 --target runtime
+    seatrial lint --format json --output lint.json
+
+    Exit 0: nothing as severe as --fail-on. 10: something is. 3: a file could not be read.
+    """
     with _session(c, format, policy) as session:
         from pipeline import lint as linting
 
@@ -202,7 +226,10 @@ def scan(c: Context, image: str, format: str = "text") -> None:
 
 @task(positional=["image"], help={"image": IMAGE, "format": FORMAT})
 def smoke(c: Context, image: str, format: str = "text") -> None:
-    """Start an image, ask its probes, stop it."""
+    """Start an image, ask its probes, stop it.
+
+    As image.yaml's `smoke` says: hardened, with a GPU where there is one. Exit 10 when a probe fails.
+    """
     with _session(c, format) as session:
         from pipeline import show, single
 
@@ -215,7 +242,10 @@ def smoke(c: Context, image: str, format: str = "text") -> None:
 
 @task(positional=["image"], help={"image": IMAGE})
 def push(c: Context, image: str) -> None:
-    """Push the newest proven digest of an image."""
+    """Push the newest proven digest of an image.
+
+    A digest whose newest record does not say "passed" is refused: exit 10.
+    """
     with _session(c) as session:
         from pipeline import single
 
@@ -252,7 +282,16 @@ def release(
     c: Context, image: Sequence[str], fresh: bool = False, publish: bool = True, wait: float = 1800.0,
     policy: str = "", format: str = "text",
 ) -> None:  # fmt: skip
-    """Take images through the whole flow, to a signed digest."""
+    """Take images through the whole flow, to a signed digest.
+
+    seatrial release                                the whole tree, bases first
+    seatrial release fastapi-gpu                    one image and what it builds on
+    seatrial release --no-publish                   everything but push, signature and attestations
+
+    parse, check, build; then measure, scan and smoke test side by side; one verdict with every reason; and only after
+    a yes push by digest, sign, attest, read back, tag. Records and reports lie in reports/<image>/<digest>/.
+    Exit 0: everything passed or was skipped with its reason. 10: a verdict says no. 3: something could not be done.
+    """
     with _session(c, format, policy) as session:
         from pipeline import flow, show
         from pipeline.session import release_document, set_up
@@ -290,7 +329,14 @@ def release(
 def verify(
     c: Context, target: str, key: str = "", record: str = "", offline: bool = False, format: str = "text"
 ) -> None:
-    """Check why a digest was allowed to ship."""
+    """Check why a digest was allowed to ship.
+
+    seatrial verify registry/team/app@sha256:…      with this machine's public key
+    seatrial verify registry/team/app:1.4 --key signer.pub
+    seatrial verify --offline reports/app/<digest>  no registry: the record and the signature beside it
+
+    Exit 0: it holds. 10: it does not. 3: nobody could be asked.
+    """
     with _session(c, format) as session:
         from pipeline import settings, show
         from pipeline import verify as checking

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from pipeline import shell
-from pipeline.installs import exported, pip_installs, runs, substituted
+from pipeline.installs import PythonInstall, pip_installs, runs, substituted
 from pipeline.model import Context, Dockerfile, Instruction, Stage
-from pipeline.pip import PipInstall, Wheel, wheels_of
-from pipeline.shell import Command
+from pipeline.pip import Wheel, wheels_of
 
 _SITE_FOLDERS = ("/usr/local/lib/python3", "/usr/lib/python3", "/opt/conda", "/root/.local")
 _LARGEST = 1_000_000  # bytes of a requirement file
@@ -23,124 +24,122 @@ _LARGEST = 1_000_000  # bytes of a requirement file
 def shipped_wheels(dockerfile: Dockerfile, context: Context) -> tuple[Wheel, ...]:
     """Return the wheels that have to do with CUDA, as far as the files tell, by line."""
     found: dict[tuple[int, str], Wheel] = {}
-    seen: set[tuple[int, tuple[str, ...]]] = set()
+    search = _Search(dockerfile, context)
     for stage in dockerfile.shipped():
-        wheels = list(_installed(dockerfile, stage, context, None))
-        for source, paths in _copies(dockerfile, stage):
-            wheels += _copied(dockerfile, source, paths, context, seen)
+        wheels = list(search.installed(stage, None))
+        for source, paths in search.copies(stage):
+            wheels += search.copied(source, paths)
         found.update({(wheel.line, wheel.name): wheel for wheel in wheels})
     return tuple(found[key] for key in sorted(found))
 
 
-def _copied(
-    dockerfile: Dockerfile,
-    stage: Stage,
-    paths: tuple[str, ...],
-    context: Context,
-    seen: set[tuple[int, tuple[str, ...]]],
-) -> Iterator[Wheel]:
-    """The wheels below `paths` in a stage, the stages it builds on, and those it copies from in turn."""
-    waiting = [(stage, paths)]
-    while waiting:
-        stage, paths = waiting.pop()
-        if (stage.index, paths) in seen:
-            continue
-        seen.add((stage.index, paths))
-        yield from _installed(dockerfile, stage, context, paths)
-        waiting += [
-            (source, deeper)
-            for source, deeper in _copies(dockerfile, stage)
-            if any(_overlap(one, other) for one in paths for other in deeper)
-        ]
-        if stage.parent is not None:
-            waiting.append((dockerfile.stages[stage.parent], paths))
+class _Search:
+    """Wheels in the stages of one Dockerfile. What is asked for again and again is looked up once."""
 
+    def __init__(self, dockerfile: Dockerfile, context: Context) -> None:
+        self.dockerfile, self.context = dockerfile, context
+        self.seen: set[tuple[int, tuple[str, ...]]] = set()
+        self.names = {stage.name.lower(): stage for stage in reversed(dockerfile.stages) if stage.name}
+        self.environments = cache(self._environments)
+        self.working_folders = cache(self._working_folders)
 
-def _installed(
-    dockerfile: Dockerfile, stage: Stage, context: Context, paths: tuple[str, ...] | None
-) -> Iterator[Wheel]:
-    """The wheels that a stage's own commands install; with `paths`, only those that land below one of them."""
-    if any(name in (stage.platform or "") for name in ("arm64", "aarch64")):
-        return  # the default wheels for ARM are others
-    files = _brought(stage)
-    variables = {**stage.arguments, **stage.environment}
-    for instruction, command, install in pip_installs(dockerfile, stage):
-        if paths is not None:
-            places = _places(dockerfile, stage, instruction, command, install)
-            if not any(_overlap(place, path) for place in places for path in paths):
+    def copied(self, stage: Stage, paths: tuple[str, ...]) -> Iterator[Wheel]:
+        """The wheels below `paths` in a stage, the stages it builds on, and those it copies from in turn."""
+        waiting = [(stage, paths)]
+        while waiting:
+            stage, paths = waiting.pop()
+            if (stage.index, paths) in self.seen:
                 continue
-        texts = [text for name in install.requirement_files if (text := _read(name, files, context)) is not None]
-        settings = {**variables, **exported(dockerfile, instruction), **command.assignments}
-        for wheel in wheels_of(install, texts, settings):
-            yield dataclasses.replace(wheel, line=command.line, stage=stage.label)
+            self.seen.add((stage.index, paths))
+            yield from self.installed(stage, paths)
+            waiting += [
+                (source, deeper)
+                for source, deeper in self.copies(stage)
+                if any(_overlap(one, other) for one in paths for other in deeper)
+            ]
+            if stage.parent is not None:
+                waiting.append((self.dockerfile.stages[stage.parent], paths))
 
+    def installed(self, stage: Stage, paths: tuple[str, ...] | None) -> Iterator[Wheel]:
+        """The wheels that a stage's own commands install; with `paths`, only those that land below one of them."""
+        if any(name in (stage.platform or "") for name in ("arm64", "aarch64")):
+            return  # the default wheels for ARM are others
+        files = _brought(stage)
+        for one in pip_installs(self.dockerfile, stage):
+            if paths is not None:
+                places = self._places(stage, one)
+                if not any(_overlap(place, path) for place in places for path in paths):
+                    continue
+            names = one.install.requirement_files
+            texts = [text for name in names if (text := _read(name, files, self.context)) is not None]
+            for wheel in wheels_of(one.install, texts, one.settings):
+                yield dataclasses.replace(wheel, line=one.command.line, stage=stage.label)
 
-def _copies(dockerfile: Dockerfile, stage: Stage) -> Iterator[tuple[Stage, tuple[str, ...]]]:
-    """Each COPY --from of an earlier stage: that stage, and the paths taken."""
-    for instruction in stage.instructions:
-        wanted = next((flag[7:] for flag in instruction.flags if flag.startswith("--from=")), None)
-        if wanted is None or instruction.keyword != "COPY":
-            continue
-        for other in dockerfile.stages[: stage.index]:
-            if (other.name or "").lower() == wanted.lower() or str(other.index) == wanted:
+    def copies(self, stage: Stage) -> Iterator[tuple[Stage, tuple[str, ...]]]:
+        """Each COPY --from of an earlier stage: that stage, and the paths taken."""
+        for instruction in stage.instructions:
+            wanted = next((flag[7:] for flag in instruction.flags if flag.startswith("--from=")), None)
+            if wanted is None or instruction.keyword != "COPY":
+                continue
+            other = self.names.get(wanted.lower())
+            if other is None and wanted.isdecimal() and int(wanted) < stage.index:
+                other = self.dockerfile.stages[int(wanted)]
+            if other is not None and other.index < stage.index:
                 yield other, tuple(_absolute(substituted(word, stage)) for word in instruction.words[:-1])
-                break
 
+    def _places(self, stage: Stage, one: PythonInstall) -> tuple[str, ...]:
+        """Where an install puts its wheels, as far as its words tell."""
+        folder = self._folder(stage, one.instruction)
+        program = substituted(one.command.argv[0], stage)
+        if one.install.target is not None:
+            return (_absolute(one.install.target, folder),)
+        if "/bin/" in program:
+            place = _absolute(program.rpartition("/bin/")[0], folder)
+            return (f"{place}/lib/python3",) if place in ("/usr", "/usr/local") else (place,)
+        for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"):
+            if one.settings.get(name):
+                return (_absolute(one.settings[name], folder),)
+        made, activated = self.environments(stage.index)
+        path = one.settings.get("PATH", "").split(":")
+        active = [place for place in made if f"{place}/bin" in path or (one.instruction.line, place) in activated]
+        uses_made = one.install.uv and "--system" not in one.install.flags
+        return tuple(active or (made if uses_made else ()) or _SITE_FOLDERS)
 
-def _places(
-    dockerfile: Dockerfile, stage: Stage, instruction: Instruction, command: Command, install: PipInstall
-) -> tuple[str, ...]:
-    """Where an install puts its wheels, as far as its words tell."""
-    folder = _working_folder(dockerfile, stage, instruction)
-    program = substituted(command.argv[0], stage)
-    if install.target is not None:
-        return (_absolute(install.target, folder),)
-    if "/bin/" in program:
-        place = _absolute(program.rpartition("/bin/")[0], folder)
-        return (f"{place}/lib/python3",) if place in ("/usr", "/usr/local") else (place,)
-    for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"):
-        if stage.environment.get(name):
-            return (_absolute(stage.environment[name], folder),)
-    made = _environments(dockerfile, stage)
-    path = stage.environment.get("PATH", "").split(":")
-    activated = [
-        word
-        for other in shell.commands(dockerfile, instruction)
-        if other.program in (".", "source")
-        for word in other.arguments
-    ]
-    active = [
-        one
-        for one in made
-        if f"{one}/bin" in path or any(_absolute(word, folder).startswith(f"{one}/") for word in activated)
-    ]
-    return tuple(active or (made if install.uv and "--system" not in install.flags else ()) or _SITE_FOLDERS)
+    def _environments(self, index: int) -> tuple[tuple[str, ...], frozenset[tuple[int, str]]]:
+        """The virtual environments that a stage makes, and which of its RUNs (by line) activate which."""
+        stage = self.dockerfile.stages[index]
+        made: dict[str, None] = {}
+        activated = set()
+        for instruction in runs(stage):
+            for command in shell.commands(self.dockerfile, instruction):
+                words = command.argv
+                makes = command.program == "virtualenv" or words[1:3] == ("-m", "venv") or words[:2] == ("uv", "venv")
+                if makes and not words[-1].startswith("-"):
+                    place = ".venv" if words == ("uv", "venv") else substituted(words[-1], stage)
+                    made[_absolute(place, self._folder(stage, instruction))] = None
+                elif command.program in (".", "source") and words[-1].endswith("/bin/activate"):
+                    place = substituted(words[-1], stage).removesuffix("/bin/activate")
+                    activated.add((instruction.line, _absolute(place, self._folder(stage, instruction))))
+        return tuple(made), frozenset(activated)
 
+    def _folder(self, stage: Stage, instruction: Instruction) -> str:
+        """The WORKDIR in which an instruction runs."""
+        lines, folders = self.working_folders(stage.index)
+        return folders[bisect_left(lines, instruction.line)]
 
-def _environments(dockerfile: Dockerfile, stage: Stage) -> tuple[str, ...]:
-    """The virtual environments that a stage makes."""
-    found = []
-    for instruction in runs(stage):
-        for command in shell.commands(dockerfile, instruction):
-            words = command.argv
-            makes = command.program == "virtualenv" or words[1:3] == ("-m", "venv") or words[:2] == ("uv", "venv")
-            if makes and not words[-1].startswith("-"):
-                place = ".venv" if words == ("uv", "venv") else substituted(words[-1], stage)
-                found.append(_absolute(place, _working_folder(dockerfile, stage, instruction)))
-    return tuple(found)
-
-
-def _working_folder(dockerfile: Dockerfile, stage: Stage, instruction: Instruction) -> str:
-    """The WORKDIR in which an instruction runs."""
-    chain = [stage]
-    while chain[-1].parent is not None:
-        chain.append(dockerfile.stages[chain[-1].parent])
-    folder = "/"
-    for part in reversed(chain):
-        for other in part.instructions:
-            if other.keyword == "WORKDIR" and other.words and other.line < instruction.line:
-                folder = _absolute(substituted(other.words[0], part), folder)
-    return folder
+    def _working_folders(self, index: int) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """The lines of a stage's WORKDIRs, and the folder before the first, and after each."""
+        chain = [self.dockerfile.stages[index]]
+        while chain[-1].parent is not None:
+            chain.append(self.dockerfile.stages[chain[-1].parent])
+        lines: list[int] = []
+        folders = ["/"]
+        for stage in reversed(chain):
+            for instruction in stage.instructions:
+                if instruction.keyword == "WORKDIR" and instruction.words:
+                    lines.append(instruction.line)
+                    folders.append(_absolute(substituted(instruction.words[0], stage), folders[-1]))
+        return tuple(lines), tuple(folders)
 
 
 def _absolute(path: str, folder: str = "/") -> str:

@@ -1,9 +1,11 @@
 """package-cache-in-layer: downloads of pip, uv or the system's package manager left in a layer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from functools import cache, partial
+from itertools import groupby
 
 from pipeline import shell
-from pipeline.installs import exported, pip_installs, runs
+from pipeline.installs import pip_installs, runs
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 from pipeline.shell import Command
 
@@ -29,34 +31,29 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 
 def _python(dockerfile: Dockerfile, stage: Stage) -> Iterator[Problem]:
-    for instruction, command, install in pip_installs(dockerfile, stage):
-        name, folder = ("uv", "/root/.cache/uv") if install.uv else ("pip", "/root/.cache/pip")
-        switch = "UV_NO_CACHE" if install.uv else "PIP_NO_CACHE_DIR"
-        settings = {
-            **stage.arguments,
-            **stage.environment,
-            **exported(dockerfile, instruction),
-            **command.assignments,
-        }
-        switched_off = (
-            settings.get(switch)
-            or install.flags & {"--no-cache-dir", "--no-cache", "-n"}
-            or "--cache-dir" in install.options
-            or any(word.startswith("$") for word in install.requirements)  # may hold options
-        )
-        found = shell.commands(dockerfile, instruction)
-        if not (switched_off or _mounted(instruction, folder) or _emptied(found, name, folder)):
-            yield Problem(command.line, f"what {name} downloads stays in this layer", stage=stage.label)
+    for instruction, installs in groupby(pip_installs(dockerfile, stage), key=lambda one: one.instruction):
+        emptied = cache(partial(_last_emptied, shell.commands(dockerfile, instruction)))
+        for one in installs:
+            name, folder = ("uv", "/root/.cache/uv") if one.install.uv else ("pip", "/root/.cache/pip")
+            switched_off = (
+                one.settings.get("UV_NO_CACHE" if one.install.uv else "PIP_NO_CACHE_DIR")
+                or one.install.flags & {"--no-cache-dir", "--no-cache", "-n"}
+                or "--cache-dir" in one.install.options
+                or any(word.startswith("$") for word in one.install.requirements)  # may hold options
+            )
+            if not (switched_off or _mounted(instruction, folder) or emptied(name, folder) >= 0):
+                yield Problem(one.command.line, f"what {name} downloads stays in this layer", stage=stage.label)
 
 
 def _system(dockerfile: Dockerfile, stage: Stage, instruction: Instruction) -> Iterator[Problem]:
     found = shell.commands(dockerfile, instruction)
+    emptied = cache(partial(_last_emptied, found))
     for number, command in enumerate(found):
         verb, what, folder = _LEAVES.get(command.program, ("", "", ""))
         words = [word for word in command.arguments if not word.startswith("-")]
         if not verb or words[:1] != [verb] or "--no-cache" in command.arguments:
             continue
-        if not (_mounted(instruction, folder) or _emptied(found[number + 1 :], command.program, folder)):
+        if not (_mounted(instruction, folder) or emptied(command.program, folder) > number):
             yield Problem(command.line, f"the {what} of {command.program} stay in this layer", stage=stage.label)
 
 
@@ -72,15 +69,16 @@ def _mounted(instruction: Instruction, folder: str) -> bool:
     return False
 
 
-def _emptied(commands: Sequence[Command], program: str, folder: str) -> bool:
-    """Does a later command of the same RUN delete what was left?"""
-    for command in commands:
+def _last_emptied(commands: tuple[Command, ...], program: str, folder: str) -> int:
+    """Which command of a RUN is the last to delete what was left; -1 for none."""
+    for number in range(len(commands) - 1, -1, -1):
+        command = commands[number]
         words = [word for word in command.arguments if not word.startswith("-")]
         if command.program == program and _CLEANS & set(words[:2]):
-            return True
+            return number
         if command.program in ("rm", "find") and any(_covers(word, folder) for word in words):
-            return True
-    return False
+            return number
+    return -1
 
 
 def _covers(path: str, folder: str) -> bool:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import measure
-from pipeline.errors import BadFile, BadImage
+from pipeline.errors import BadFile, BadImage, Interrupted
 from pipeline.measure import Limits
+from pipeline.measure.stream import Blob, Stream
 from pipeline.model import Measurement
 from tests import archives
 from tests.archives import file, folder, hard_link, layout, measured, opaque, other, tar, whiteout
@@ -360,6 +362,21 @@ def test_too_many_entries_names_and_package_databases_are_refused(tmp_path: Path
     ]:
         with pytest.raises(BadImage, match=says):
             measured(found, tmp_path / "cache", limits=limits)
+
+
+def test_too_many_folders_are_refused(tmp_path: Path) -> None:
+    found = layout(tmp_path / "image", [tar(file("a/b/c/d/e", 1), folder("f"))])
+    with pytest.raises(BadImage, match="more folders"):
+        measured(found, tmp_path / "cache", limits=Limits(folders=4))
+    assert measured(found, tmp_path / "cache", limits=Limits(folders=5)).totals.files == 1
+
+
+def test_reading_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    (tmp_path / "layer").write_bytes(PLAIN)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        Stream(Blob(tmp_path / "layer", 0, len(PLAIN)), "sha256:x", Limits(), stop).read(512)
 
 
 def test_a_layer_with_another_diff_id_is_refused(tmp_path: Path) -> None:

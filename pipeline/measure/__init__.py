@@ -35,7 +35,8 @@ def measure(
     Raises BadImage, naming the layer, for one that is damaged, lies, or must not be trusted.
     """
     started = time.monotonic()
-    found = indexes(layout, cache, limits or Limits())
+    limits = limits or Limits()
+    found = indexes(layout, cache, limits)
     layers = tuple(
         Layer(
             digest=digest,
@@ -49,7 +50,7 @@ def measure(
         )
         for (digest, diff_id, compressed, _), origin, index in zip(layout.layers, origins, found, strict=True)
     )
-    root = Root()
+    root = Root(limits.folders)
     for number, (layer, index) in enumerate(zip(layers, found, strict=True)):
         root.add(number, index, layer.digest)
     lost = waste(root, layers, tuple(index.size for index in found))

@@ -61,12 +61,13 @@ class Root:
     whited out and comes anew in one layer was deleted; a file that comes twice in one layer was overwritten.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_folders: int) -> None:
         self.top = Folder()
         self.lost: list[Loss] = []
+        self._left = most_folders
 
     def add(self, number: int, index: LayerIndex, digest: str) -> None:
-        """Put a layer on top. Raises BadImage for a hard link to nothing."""
+        """Put a layer on top. Raises BadImage for a hard link to nothing and for too many folders."""
         # In the order of their names: a folder before what is in it, and its whiteout before its opaque mark.
         for entry in sorted((entry for entry in index.entries if entry.kind in (WHITEOUT, OPAQUE)), key=_whiteouts):
             self._white_out(entry, number)
@@ -138,7 +139,7 @@ class Root:
         for part in folders:
             node = here.inside.get(part)
             if not isinstance(node, Folder):
-                node = Folder()
+                node = self._folder(digest)
                 self._replace(here, part, node, number)
             here = node
         before = here.inside.get(last)
@@ -146,7 +147,7 @@ class Root:
         if entry.kind == tar.FOLDER:
             if isinstance(before, Folder):
                 return
-            new = Folder()
+            new = self._folder(digest)
         elif entry.kind == tar.FILE:
             new = Content(number, entry.name, entry.size, entry.sha256)
         elif entry.kind == tar.HARD_LINK:
@@ -159,6 +160,12 @@ class Root:
         else:
             new = Other(entry.link)
         self._replace(here, last, new, number)
+
+    def _folder(self, digest: str) -> Folder:
+        self._left -= 1
+        if self._left < 0:
+            raise refused(digest, "has more folders than any honest image")
+        return Folder()
 
     def _replace(self, folder: Folder, name: bytes, new: Node, number: int) -> None:
         before = folder.inside.get(name)

@@ -83,7 +83,8 @@ def _folder(path: Path, scratch: Path) -> Layout:
         return file.read_bytes()
 
     with _explained(path):
-        digest = _chosen(_loaded((path / "index.json").read_bytes()), _checked(get), path)
+        digest = _chosen(_loaded((path / "index.json").read_bytes()), _checked(get))
+        _checked(get)(_loaded(get(digest))["config"]["digest"])
         return layouts.read(scratch, digest, "OCI layout")
 
 
@@ -105,7 +106,7 @@ def _archive(path: Path, scratch: Path) -> Layout:
         blobs = scratch / "blobs" / "sha256"
         blobs.mkdir(parents=True)
         if "index.json" in members:
-            digest = _chosen(_loaded(content("index.json")), _checked(get), path)
+            digest = _chosen(_loaded(content("index.json")), _checked(get))
             manifest = get(digest)
             config = _checked(get)(_loaded(manifest)["config"]["digest"])
             places = {f"sha256:{name.rpartition('/')[2]}": place for name, place in members.items()
@@ -167,7 +168,7 @@ def _old_docker_save(
     return json.dumps(manifest, separators=(",", ":")).encode(), config, places
 
 
-def _chosen(index: Any, get: Callable[[str], bytes], path: Path) -> str:
+def _chosen(index: Any, get: Callable[[str], bytes]) -> str:
     """The digest of the one image manifest below an index, or of this machine's platform when there are several."""
     for _ in range(4):  # an index in an index is common, deeper nesting is not
         found = [entry for entry in index["manifests"] if _is_image(entry)]

@@ -26,7 +26,7 @@ ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one layer may cost before it is refused. Sizes are bytes.
+    """What one layer, and for folders one image, may cost before it is refused. Sizes are bytes.
 
     A gzip or zstd stream of zeros is more than a thousand times smaller than what comes out of it, and people do ship
     files of zeros, so the ratio is only looked at once `ratio_after` has come out.
@@ -37,6 +37,7 @@ class Limits:
     ratio_after: int = 4 << 30
     headers: int = 2_000_000  # tar headers; a file with a long name has two
     names: int = 512 << 20  # all names and link targets together
+    folders: int = 1_000_000  # of the image; a deep name makes one with each slash
     path: int = 4096  # one name: Linux' PATH_MAX
     extended: int = 1 << 20  # one pax header or GNU long name, as Go's reader has it
     captured_file: int = 32 << 20  # one package database

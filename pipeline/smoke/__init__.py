@@ -51,6 +51,8 @@ def _observe(
         is_ready = ready.outcome == "passed"
         ready_after = ready.seconds if is_ready else None
         for probe in settings.probes:
+            if tools.stopping():
+                raise Interrupted("the smoke test was stopped", hint="run the command again")
             say(probe.name)
             outcomes.append(probes.ask(container, probe, recipe.folder) if is_ready else _not_asked(probe.name))
     gpu = Gpu(requested=settings.gpu, visible=None, driver=None, simulated=bool(device and device.simulated))

@@ -125,6 +125,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def base_environment(home: Path, registry: str, scanner: dict[str, str]) -> dict[str, str]:
     own = {name: os.environ[name] for name in KEPT if name in os.environ}
     folders = {f"SEATRIAL_{name.upper()}": str(home / name) for name in ("cache", "state", "config")}
+    own["PYTHONPATH"] = str(HERE.parent.parent)  # the tree that these tests are in, wherever the program came from
     # A drill without a scanner must not wait for a package index that hands it another one.
     return {**own, **folders, **scanner, "SEATRIAL_REGISTRY": registry, "PIP_NO_INDEX": "1", "COLUMNS": "200"}
 

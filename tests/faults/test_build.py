@@ -46,7 +46,7 @@ def test_a_base_that_its_registry_does_not_hold_is_named(drill: Drill) -> None:
     drill.image(dockerfile=f"# comment\nFROM {base}\n")
     ended = drill.run("release")
     assert ended.code == 3
-    assert f"Dockerfile:2: the base image {base} cannot be had: " in ended.out
+    assert f"Dockerfile:2: the base image {base} cannot be had: " in ended.out, ended.out
     assert "not found" in ended.out
 
 
