@@ -235,7 +235,7 @@ def _opened(job: Job, policy: Policy) -> Record:
             job.dockerfile,
             policy,
             job.recipe.profile,
-            Context(folder=job.recipe.folder, recipe=job.recipe),
+            Context(folder=job.recipe.folder / job.recipe.context, recipe=job.recipe),
             job.tree,
         ),
     )

@@ -34,6 +34,9 @@ def lint(
             errors += found.errors
         except BadFile as error:
             errors.append(Unread(file=error.file, line=error.line, message=error.what, hint=error.hint))
+    own = {rule.id for rule in RULES}
+    shared = [waiver for waiver in policy.waivers if waiver.rule in own]
+    findings += check.unused_waivers(shared, findings, ran=own)
     return Lint(files=tuple(map(str, files)), findings=tuple(findings), errors=tuple(errors))
 
 
@@ -101,7 +104,7 @@ def _judged(
         recipe = None  # image.yaml speaks of another Dockerfile in the same folder
     known = {**(recipe.build_args if recipe else {}), **build_args}
     dockerfile = parse.read(file, build_args=known, target=target or (recipe.target if recipe else None))
-    context = Context(folder=file.parent, recipe=recipe)
+    context = Context(folder=file.parent / (recipe.context if recipe else "."), recipe=recipe)
     return judge(dockerfile, policy, recipe.profile if recipe else None, context, tree)
 
 

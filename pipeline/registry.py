@@ -40,7 +40,7 @@ def push(
             failed = explained(error, image.reference)
             if attempt == ATTEMPTS or not isinstance(failed, Unsteady):
                 raise failed from None
-            say(f"{failed.what.splitlines()[0]}; attempt {attempt + 1} of {ATTEMPTS}")
+            say(f"attempt {attempt + 1} of {ATTEMPTS}: {failed.what.splitlines()[0]}")
             if tools.stopping():
                 raise Interrupted("the push was stopped", hint="the same command goes on from here") from None
             time.sleep(pause * 2 ** (attempt - 1))
@@ -96,12 +96,14 @@ def explained(error: ToolFailed, reference: str) -> RegistryFailed | DiskFull | 
     """What a registry client's failure means."""
     host = reference.partition("/")[0]
     said = error.stderr
-    last = next((line for line in reversed(said.splitlines()) if line.strip()), "no reason given")[:400]
+    last = _reason(said)
     if "no space left on device" in said:
         return DiskFull(
             f"no room left while copying to {host}: {last}", hint="free space on the machine that says so"
         )
-    if re.search(r"\b401\b|unauthorized|authentication required|no basic auth", said, re.IGNORECASE):
+    if re.search(
+        r"\b401\b|unauthorized|authentication required|credential not found|no basic auth", said, re.IGNORECASE
+    ):
         return RegistryFailed(f"{host} asks who you are (401): {last}", hint=f"docker login {host}")
     if re.search(r"\b403\b|denied|forbidden", said, re.IGNORECASE):
         return RegistryFailed(f"{host} refuses (403): {last}",
@@ -117,6 +119,13 @@ def explained(error: ToolFailed, reference: str) -> RegistryFailed | DiskFull | 
         return Unsteady(f"the connection to {host} broke: {last}",
                         hint="the same command goes on: finished layers are not sent again")  # fmt: skip
     return RegistryFailed(f"{host} did not take it: {last}", hint=error.hint)
+
+
+def _reason(said: str) -> str:
+    """The line that says why, without the address that it was said about: oras ends with an advice of its own."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    told = next((line for line in reversed(lines) if line.lower().startswith("error")), "".join(lines[-1:]))
+    return told.rpartition('": ')[2][:400] or "no reason given"
 
 
 def answers(host: str, *, timeout: float = 5) -> str | None:

@@ -25,6 +25,7 @@ from pipeline.errors import BadFile, EngineDown, PipelineError, RegistryFailed, 
 from pipeline.setup import aptsources, daemons, engine, leftovers, locked, packages, registry, trivy
 from pipeline.setup.parts import Part, State
 from pipeline.smoke import engine as smoke_engine
+from tests.namespaces import own_network
 
 # A daemon outlives the object that started it; Python warns about that, and it is what we want.
 pytestmark = pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
@@ -475,14 +476,15 @@ def own_site(monkeypatch: pytest.MonkeyPatch) -> Iterator[engine.Site]:
         pytest.skip("a second engine needs root and dockerd")
     place = Path(tempfile.mkdtemp(prefix="st-", dir="/tmp"))
     monkeypatch.setenv("SEATRIAL_STATE", str(place / "state"))
-    yield engine.site(
-        place / "daemon.json",
-        {
-            "data-root": str(place / "data"), "exec-root": str(place / "x"), "hosts": [f"unix://{place}/docker.sock"],
-            "bridge": "none", "iptables": False, "ip6tables": False,
-        },
-    )  # fmt: skip
-    engine.stop()
+    with own_network():
+        yield engine.site(
+            place / "daemon.json",
+            {
+                "data-root": str(place / "data"), "exec-root": str(place / "x"),
+                "hosts": [f"unix://{place}/docker.sock"], "bridge": "none", "iptables": False, "ip6tables": False,
+            },
+        )  # fmt: skip
+        engine.stop()
     leftovers.clear(
         leftovers.find(place / "data", place / "x", place / "docker.sock", ()), lambda _: None
     )  # only when the test failed half-way

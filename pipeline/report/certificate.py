@@ -103,7 +103,7 @@ def gaps(record: Record) -> tuple[str, ...]:
             said.append(f"flaws not looked for: {record.scan.vulnerabilities.because}")
         elif record.scan.database is None:
             said.append("flaws not looked for: the scan names no database")
-        said += [f"the flaw database is blind to {what}" for what in blind(record.scan)]
+        said += [f"flaws: {what}" for what in blind(record.scan)]
     if isinstance(record.smoke, Smoke):
         if record.smoke.gpu.simulated:
             said.append("GPU SIMULATED: a stand-in device proves the plumbing, not that the image computes")

@@ -164,7 +164,7 @@ def _scan(scan: Scan | Skipped | None) -> StageLine:
         waived = sum(1 for flaw in scan.flaws if flaw.waived)
         figures.append((counted or "no open flaws") + (f", {waived} waived" if waived else ""))
         figures.append(f"database knows {', '.join(scan.database.covers) or 'nothing'}")
-        figures += [f"blind to {', '.join(scan.database.blind)}"] if scan.database.blind else []
+        figures += [f"blind in {count(len(scan.database.blind), 'respect')}"] if scan.database.blind else []
     else:
         figures.append("flaws not looked for")
     figures.append(f"{count(scan.packages, 'package')}, {count(len(scan.secrets), 'secret')}")

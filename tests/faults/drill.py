@@ -48,6 +48,11 @@ class Ended:
     def said(self) -> str:
         return self.out + self.err
 
+    @property
+    def told(self) -> str:
+        """Everything that it said without any white space: a table breaks long words at the edge."""
+        return squeezed(self.said)
+
     def document(self) -> Any:
         return json.loads(self.out)
 
@@ -189,6 +194,10 @@ class Drill:
         spoken = [running.err.read_text() + running.out.read_text() for running in self.runs]
         assert not left, left
         assert not any(TRACEBACK in words for words in spoken), next(one for one in spoken if TRACEBACK in one)
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
 
 
 def containers(pid: int) -> list[str]:

@@ -1,9 +1,14 @@
-/* A scanner that misbehaves: compiled with -DHOW=1 it crashes, with 2 it prints no JSON, with 3 it never ends. */
+/* A scanner that misbehaves, but for its version: compiled with -DHOW=1 it crashes, with 2 it prints no JSON, with 3 it never ends. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-int main(void) {
+int main(int count, char **words) {
+    if (count > 1 && !strcmp(words[1], "--version")) {
+        puts("Version: 0.0.1");
+        return 0;
+    }
     if (HOW == 1) {
         fputs("panic: runtime error: index out of range\n", stderr);
         abort();
