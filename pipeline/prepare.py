@@ -65,6 +65,9 @@ def prepare(
 def _make(folder: Path, step: Prepare, export: ExportStage, secrets: Mapping[str, str], run: tools.Run) -> None:
     for output in step.outputs:
         (folder / output).parent.mkdir(parents=True, exist_ok=True)
+    stamps = _stamps(folder)
+    if stamps.pop(step.name, None) is not None:  # killed half-way, it must not pass for made
+        _write_stamps(folder, stamps)
     if step.target is not None:
         export(step.target, folder / step.outputs[0])
     else:
@@ -75,8 +78,10 @@ def _make(folder: Path, step: Prepare, export: ExportStage, secrets: Mapping[str
         if not (folder / output).exists():
             raise PipelineError(f"{step.name}: it ended well and left no {output} in {folder}",
                                 hint="correct the step's `outputs:` in image.yaml, or the program")  # fmt: skip
-    stamps = _stamps(folder)
-    stamps[step.name] = {"inputs": _inputs(folder, step), "made": time.time()}
+    _write_stamps(folder, {**stamps, step.name: {"inputs": _inputs(folder, step), "made": time.time()}})
+
+
+def _write_stamps(folder: Path, stamps: dict[str, dict[str, Any]]) -> None:
     (folder / STAMPS).parent.mkdir(exist_ok=True)
     (folder / STAMPS).write_text(json.dumps(stamps, indent=1))
 

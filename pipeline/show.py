@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.model import Build, Measurement, Outcome, Scan, Skipped, Smoke, document
-from pipeline.report.words import duration, short, size, visible
+from pipeline.report.words import duration, size, visible
 
 if TYPE_CHECKING:
     from pipeline.flow import Release
@@ -118,15 +118,15 @@ def release(one: Release, reports: Path) -> Any:
 
 def releases(ended: Iterable[Release], reports: Path) -> Group:
     """How a tree ended, a line an image."""
-    rows = []
-    for one in ended:
-        digest = short(one.record.digest) if one.record and one.record.digest else "-"
-        weighed = size(one.record.measure.totals.bytes) if one.record and one.record.measure else "-"
-        rows.append(
-            (one.outcome, one.image, digest, weighed, (one.because or "").splitlines()[0] if one.because else "")
-        )
-    table = _table(("outcome", "image", "digest", "size", "why"), rows, marked=0, right=(3,))
-    return Group(table, Text(f"all reports: {reports / 'index.html'}", style="dim"))
+    from pipeline.report import terminal
+
+    ended = tuple(ended)
+    table = terminal.tree(document(one.record, "record") for one in ended if one.record is not None)
+    without = [(one.outcome, one.image, (one.because or "").splitlines()[0]) for one in ended if one.record is None]
+    parts: list[Any] = [table]
+    if without:
+        parts += ["", _table(("outcome", "image", "why"), without, marked=0)]
+    return Group(*parts, Text(f"all reports: {reports / 'index.html'}", style="dim"))
 
 
 def _because(row: Outcome) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import registry, settings, tools
+from pipeline import lock, registry, settings, tools
 from pipeline.errors import BadFile, EvidenceBroken, RegistryFailed, ToolFailed
 
 RECORD = "urn:seatrial:record:v1"
@@ -48,15 +48,26 @@ def keys(*, say: Callable[[str], None] = lambda _: None, run: tools.Run = tools.
         return Keys(private=os.environ["SEATRIAL_KEY"], public=public)
     folder = settings.config()
     private, public = folder / "cosign.key", folder / "cosign.pub"
-    if not private.exists():
-        run([str(tools.need("cosign")), "generate-key-pair", "--output-key-prefix", str(folder / "cosign")],
-            env=_environment(), timeout=60)  # fmt: skip
-        private.chmod(0o600)
+    if not private.exists() and _made(folder, run):
         say(
             f"made a signing key pair in {folder}. Whoever can read that folder can sign as you: a signature by it "
             "proves that this machine made the release, no more. For a key that proves more, set SEATRIAL_KEY"
         )
     return Keys(private=str(private), public=public)
+
+
+def _made(folder: Path, run: tools.Run) -> bool:
+    """Make the pair unless another release is making it; whole or not at all, so that the two always fit."""
+    with lock.held(f"signing key in {folder}"):
+        if (folder / "cosign.key").exists():
+            return False
+        with tempfile.TemporaryDirectory(prefix="new-", dir=folder) as scratch:
+            run([str(tools.need("cosign")), "generate-key-pair", "--output-key-prefix", f"{scratch}/cosign"],
+                env=_environment(), timeout=60)  # fmt: skip
+            (Path(scratch) / "cosign.key").chmod(0o600)
+            for name in ("cosign.pub", "cosign.key"):  # the private one last: where it is, both are
+                (Path(scratch) / name).replace(folder / name)
+    return True
 
 
 def sign(reference: str, keys: Keys, *, run: tools.Run = tools.run) -> int:

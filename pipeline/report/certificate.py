@@ -103,7 +103,7 @@ def gaps(record: Record) -> tuple[str, ...]:
             said.append(f"flaws not looked for: {record.scan.vulnerabilities.because}")
         elif record.scan.database is None:
             said.append("flaws not looked for: the scan names no database")
-        said += [f"flaws: {what}" for what in blind(record.scan)]
+        said += [f"flaw database: {what}" for what in blind(record.scan)]
     if isinstance(record.smoke, Smoke):
         if record.smoke.gpu.simulated:
             said.append("GPU SIMULATED: a stand-in device proves the plumbing, not that the image computes")
@@ -134,3 +134,10 @@ def verify_commands(record: Record) -> tuple[tuple[str, str], ...]:
         ("The record alone, without a registry", "seatrial verify --offline --key cosign.pub record.json"),
         ("The signature alone, without Seatrial", by_hand),
     )
+
+
+def why(record: Record) -> str:
+    """The rules that say no; without any, how much was not looked at."""
+    rules = dict.fromkeys(reason.rule for reason in reasons(record) if says_no(reason))
+    unseen = len(gaps(record))
+    return ", ".join(rules) or (f"{count(unseen, 'thing')} not looked at" if unseen else "")

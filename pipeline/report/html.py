@@ -81,7 +81,6 @@ def index_row(document: Mapping[str, Any], href: str) -> IndexRow:
     """Return the row of one record. Raises BadFile."""
     record = reading.read(document)
     answer = certificate.standing(record)
-    stops = dict.fromkeys(reason.rule for reason in certificate.reasons(record) if certificate.says_no(reason))
     return IndexRow(
         image=record.image,
         digest=record.digest,
@@ -91,7 +90,7 @@ def index_row(document: Mapping[str, Any], href: str) -> IndexRow:
         bytes=record.measure.totals.bytes if record.measure else None,
         flaws=stages.flaw_words(record.scan),
         smoke=stages.probe_words(record.smoke),
-        why=", ".join(stops) or "; ".join(certificate.gaps(record)),
+        why=certificate.why(record),
         href=href,
     )
 

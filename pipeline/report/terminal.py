@@ -64,7 +64,7 @@ def tree(documents: Iterable[Mapping[str, Any]]) -> Table:
             Text(size(record.measure.totals.bytes if isinstance(record.measure, Measurement) else None)),
             _outcome(lines["scan"].outcome, stages.flaw_words(record.scan)),
             _outcome(lines["smoke"].outcome, stages.probe_words(record.smoke)),
-            Text(clip(_why(record), 200)),
+            Text(clip(certificate.why(record), 200)),
         )
     return table
 
@@ -155,9 +155,3 @@ def _outcome(outcome: str, words: str) -> Text:
     from rich.text import Text
 
     return Text(words, style=STYLES[outcome] if outcome in ("failed", "skipped") else "")
-
-
-def _why(record: Record) -> str:
-    """The rules that say no; without any, the gaps."""
-    rules = dict.fromkeys(reason.rule for reason in certificate.reasons(record) if certificate.says_no(reason))
-    return ", ".join(rules) or "; ".join(certificate.gaps(record))

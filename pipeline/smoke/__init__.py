@@ -29,6 +29,7 @@ def smoke(image: Image, recipe: Recipe, *, say: Callable[[str], None] = lambda _
     """
     started = time.monotonic()
     with engine.connected() as client:
+        engine.sweep(client)
         device = find_device(client.info()) if recipe.smoke.gpu != "none" else None
         with engine.removed(engine.create(client, image, recipe, device)) as container:
             return _observe(container, image, recipe, device, started, say)

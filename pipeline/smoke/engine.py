@@ -14,7 +14,8 @@ from pipeline.model import Image, Outcome
 from pipeline.recipe import Recipe
 from pipeline.smoke.gpu import Device
 
-LABEL = "seatrial.smoke"  # marks our containers, so that a killed run's leftovers can be told and removed
+LABEL = "seatrial.smoke"  # marks our containers; its value is the process that made it
+OWNER = "seatrial.smoke.owner"  # which process that is, beyond doubt: numbers are used again
 
 
 @contextmanager
@@ -60,12 +61,42 @@ def create(client: Any, image: Image, recipe: Recipe, device: Device | None) -> 
             shm_size=settings.shm_size,
             init=settings.init or None,
             device_requests=[device.request()] if device else None,
-            labels={LABEL: str(os.getpid())},
+            labels={LABEL: str(os.getpid()), OWNER: _owner(os.getpid())},
             detach=True,
         )
     except APIError as error:
         raise PipelineError(f"{recipe.name}: the engine refuses the container: {error.explanation}",
                             hint="compare `smoke:` in image.yaml with what the engine says") from None  # fmt: skip
+
+
+def sweep(client: Any) -> int:
+    """Remove the containers of runs on this machine that were killed; return how many there were."""
+    from docker.errors import APIError, NotFound
+
+    ended = 0
+    for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
+        maker, owner = container.labels.get(LABEL, ""), container.labels[OWNER]
+        if owner.rpartition(" ")[0] != _here() or (maker.isdecimal() and owner == _owner(int(maker))):
+            continue  # of another machine, another container's processes, or of a run that is under way
+        with suppress(NotFound, APIError):  # two runs may sweep at once
+            container.remove(force=True, v=True)
+            ended += 1
+    return ended
+
+
+def _here() -> str:
+    """Where process numbers mean what they mean here: this boot of this machine, and its view of processes."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"
+
+
+def _owner(pid: int) -> str:
+    """A process by when it started; a number that belongs to none starts at "gone"."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return f"{_here()} gone"
+    return f"{_here()} {stat.rpartition(')')[2].split()[19]}"  # field 22: clock ticks since boot
 
 
 def hardening(recipe: Recipe) -> tuple[str, ...]:

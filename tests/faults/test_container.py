@@ -22,7 +22,7 @@ IMPATIENT = SMOKE.replace("20s", "1s")
          "500 the model is broken", "GET /bad: the model is broken"),
         ('  command: ["/probe", "deaf"]\n' + SMOKE.replace("2s", "1s"), "stops on SIGTERM",
          "it ignored SIGTERM for 1 s and was killed", None, "listening on 8080"),
-        ('  command: ["/no-such-program"]\n' + SMOKE, "starts", "the image has no such program:",
+        ('  command: ["/no-such-program"]\n' + SMOKE, "starts", "the program, its interpreter, or a mounted path does not exist",
          "no-such-program", ""),
     ],
     ids=["exits at once", "never ready", "answers 500", "ignores SIGTERM", "no such program"],
