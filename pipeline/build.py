@@ -130,6 +130,8 @@ def _buildx(
 
 def _export(plan: Plan, stage: str, folder: Path, say: Callable[[str], None]) -> None:
     """Build one stage and put its files into `folder`, whole or not at all."""
+    for leftover in folder.parent.glob(".export-*"):  # of a run that was killed: the lock says that none is alive
+        shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as scratch:
         fresh_folder = Path(scratch) / "files"
         _buildx(plan, f"type=local,dest={fresh_folder}", buildkit.Progress(say), Path(scratch), target=stage)

@@ -76,13 +76,14 @@ class Progress:
         if any(words in everything for words in ENGINE_GONE):
             return EngineDown(f"{what}: the container engine went away during the build",
                               hint="`doctor` says whether it runs; then run the same command again")  # fmt: skip
-        if "no space left on device" in everything:
-            return DiskFull(
-                f"{what}: the engine's disk is full", hint="`docker system df`, then `docker system prune`"
-            )
         place = PLACE.search(text)
         line = int(place[1] or place[2]) if place else None
         where = f"{what}:{line}" if line else what
+        said_last = "".join("".join(words[-10:]) for words in self.logs.values())
+        if "no space left on device" in (everything + said_last).lower():
+            return DiskFull(
+                f"{where}: the engine's disk is full", hint="`docker system df`, then `docker system prune`"
+            )
         base = BASE.search(everything)
         if base:
             reason = everything.rsplit(base[1], 1)[-1].strip(": \n").splitlines()[0]

@@ -371,10 +371,11 @@ def report(c: Context, record: str = "") -> None:
 @contextmanager
 def _session(c: Context, format: str = "text", policy: str = "") -> Iterator[Session]:
     """The workspace, the policy and a progress line; expected failures become a message and an exit code."""
+    from pipeline import scratch
     from pipeline.progress import Progress
     from pipeline.session import Session, find_root
 
-    with expected_errors(format), Progress() as progress:
+    with expected_errors(format), scratch.own(), Progress() as progress:
         root = find_root(c.config.get("seatrial_root"))
         yield Session(root=root, progress=progress, policy_file=Path(policy) if policy else None)
 

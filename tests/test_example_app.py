@@ -1,14 +1,12 @@
 """The example tree: its files say what they must, and the service answers as its page says.
 
-The image itself is what is asked, under the limits that production sets. It is built by `release`, so on a machine
-where nothing was released yet these tests say so and are skipped.
+The image itself is what is asked, under the limits that production sets. It is built by `release`, once a session.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -20,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import recipe, settings
+from pipeline import recipe
 
 TREE = Path(__file__).parents[1] / "dockerfiles"
 IMAGES = sorted(path.parent for path in TREE.glob("*/image.yaml"))
@@ -116,22 +114,18 @@ def test_without_a_tool_prepare_fails_and_leaves_nothing_that_looks_finished(tmp
 # --- the service ----------------------------------------------------------------------------------
 
 
-def image() -> str:
-    """The image that the newest release here built, or the one that SEATRIAL_EXAMPLE_IMAGE names."""
-    if shutil.which("docker") is None:
-        pytest.skip("docker is not installed")
-    name = os.environ.get("SEATRIAL_EXAMPLE_IMAGE", f"{settings.registry()}/seatrial/fastapi-gpu:seatrial")
-    if subprocess.run(["docker", "image", "inspect", name], capture_output=True).returncode != 0:
-        pytest.skip(f"no {name} here yet: release the tree first")
-    return name
+@pytest.fixture(scope="module")
+def image(released: dict[str, Any]) -> str:
+    """The image that this session's release made."""
+    return str(released["fastapi-gpu"]["record"]["digest"])
 
 
 class Service:
     """One running container of the image and the door to it."""
 
-    def __init__(self, *options: str, env: dict[str, str]) -> None:
+    def __init__(self, image: str, *options: str, env: dict[str, str]) -> None:
         variables = [f"--env={name}={value}" for name, value in env.items()]
-        self.id = docker("run", "--detach", "--publish=127.0.0.1::8000", *HARDENED, *variables, *options, image())
+        self.id = docker("run", "--detach", "--publish=127.0.0.1::8000", *HARDENED, *variables, *options, image)
         try:
             self._url = "http://" + docker("port", self.id, "8000/tcp").splitlines()[0]
             self._wait()
@@ -169,11 +163,9 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
+def service(image: str) -> Iterator[Service]:
     model = FOLDER / ".made/model"
-    if not model.is_dir():
-        pytest.skip("no model here yet: release the tree first")
-    running = Service(f"--volume={model}:/model:ro", env={"API_KEY": KEY})
+    running = Service(image, f"--volume={model}:/model:ro", env={"API_KEY": KEY})
     yield running
     running.remove()
 
@@ -258,8 +250,8 @@ def test_no_key_and_no_pixels_reach_the_log(service: Service) -> None:
 
 
 @pytest.mark.real
-def test_without_a_model_the_service_lives_and_is_not_ready() -> None:
-    service = Service(env={"API_KEY": KEY})
+def test_without_a_model_the_service_lives_and_is_not_ready(image: str) -> None:
+    service = Service(image, env={"API_KEY": KEY})
     try:
         assert service.ask("/health/live")[0] == 200
         status, answer = service.ask("/health/ready")
@@ -270,16 +262,14 @@ def test_without_a_model_the_service_lives_and_is_not_ready() -> None:
 
 
 @pytest.mark.real
-def test_a_model_that_its_metadata_does_not_describe_is_not_served(tmp_path: Path) -> None:
+def test_a_model_that_its_metadata_does_not_describe_is_not_served(image: str, tmp_path: Path) -> None:
     model = FOLDER / ".made/model"
-    if not model.is_dir():
-        pytest.skip("no model here yet: release the tree first")
     tmp_path.chmod(0o755)
     (tmp_path / "model.onnx").write_bytes((model / "model.onnx").read_bytes() + b"\0")
     shutil.copy(model / "metadata.json", tmp_path)
     for file in tmp_path.iterdir():
         file.chmod(0o644)
-    service = Service(f"--volume={tmp_path}:/model:ro", env={"API_KEY": KEY})
+    service = Service(image, f"--volume={tmp_path}:/model:ro", env={"API_KEY": KEY})
     try:
         status, answer = service.ask("/health/ready")
         assert status == 503 and "metadata.json" in answer["detail"]
@@ -288,8 +278,8 @@ def test_a_model_that_its_metadata_does_not_describe_is_not_served(tmp_path: Pat
 
 
 @pytest.mark.real
-def test_without_a_key_of_its_own_it_is_not_ready_and_lets_nobody_in() -> None:
-    service = Service(f"--volume={FOLDER / '.made/model'}:/model:ro", env={})
+def test_without_a_key_of_its_own_it_is_not_ready_and_lets_nobody_in(image: str) -> None:
+    service = Service(image, f"--volume={FOLDER / '.made/model'}:/model:ro", env={})
     try:
         assert service.ask("/health/ready") == (503, {"detail": "API_KEY is not set"})
         assert service.predict({"instances": [0] * 64}, "")[0] == 503
@@ -298,8 +288,10 @@ def test_without_a_key_of_its_own_it_is_not_ready_and_lets_nobody_in() -> None:
 
 
 @pytest.mark.real
-def test_where_the_gpu_is_required_the_cpu_is_not_good_enough(service: Service) -> None:
-    strict = Service(f"--volume={FOLDER / '.made/model'}:/model:ro", env={"API_KEY": KEY, "REQUIRE_GPU": "true"})
+def test_where_the_gpu_is_required_the_cpu_is_not_good_enough(image: str) -> None:
+    strict = Service(
+        image, f"--volume={FOLDER / '.made/model'}:/model:ro", env={"API_KEY": KEY, "REQUIRE_GPU": "true"}
+    )
     try:
         status, answer = strict.ask("/health/ready")
         assert (status, answer["detail"].split(":")[0]) == (503, "REQUIRE_GPU is set")
@@ -308,8 +300,8 @@ def test_where_the_gpu_is_required_the_cpu_is_not_good_enough(service: Service) 
 
 
 @pytest.mark.real
-def test_sigterm_ends_it_cleanly() -> None:
-    service = Service(f"--volume={FOLDER / '.made/model'}:/model:ro", env={"API_KEY": KEY})
+def test_sigterm_ends_it_cleanly(image: str) -> None:
+    service = Service(image, f"--volume={FOLDER / '.made/model'}:/model:ro", env={"API_KEY": KEY})
     try:
         docker("stop", "--time=20", service.id)
         assert docker("inspect", "--format={{.State.ExitCode}}", service.id) == "0"
@@ -319,11 +311,11 @@ def test_sigterm_ends_it_cleanly() -> None:
 
 
 @pytest.mark.real
-def test_no_layer_holds_an_address_or_a_bundle_of_this_machine() -> None:
+def test_no_layer_holds_an_address_or_a_bundle_of_this_machine(image: str) -> None:
     """What the build was given is looked for where it would have been left."""
     script = (
         "set -e; cd /; ! find etc/apt/sources.list etc/apt/sources.list.d var/lib/apt/lists run/secrets -type f "
         "2>/dev/null | grep .; ! find . -xdev ( -name direct_url.json -o -name pip.conf -o -name .netrc ) | grep ."
     )
-    docker("run", "--rm", "--network=none", "--user=0", "--entrypoint=sh", image(), "-c",
+    docker("run", "--rm", "--network=none", "--user=0", "--entrypoint=sh", image, "-c",
            script.replace("(", r"\(").replace(")", r"\)"))  # fmt: skip

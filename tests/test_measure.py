@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import gzip
 import hashlib
 import json
@@ -375,8 +376,21 @@ def test_reading_ends_when_it_is_told_to(tmp_path: Path) -> None:
     (tmp_path / "layer").write_bytes(PLAIN)
     stop = threading.Event()
     stop.set()
-    with pytest.raises(Interrupted):
-        Stream(Blob(tmp_path / "layer", 0, len(PLAIN)), "sha256:x", Limits(), stop).read(512)
+    with pytest.raises(Interrupted), Stream(Blob(tmp_path / "layer", 0, len(PLAIN)), "x", Limits(), stop) as stream:
+        stream.read(512)
+
+
+def test_a_refused_layer_leaves_no_thread_behind(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(BadImage):
+        measured(layout(tmp_path / "image", [tar(file("../a", 1)), PLAIN[:700]]), tmp_path / "cache")
+    gc.disable()
+    try:
+        with pytest.raises(BadImage):
+            measured(layout(tmp_path / "again", [tar(file("../a", 5_000_000))]), tmp_path / "cache")
+        assert threading.active_count() == before
+    finally:
+        gc.enable()
 
 
 def test_a_layer_with_another_diff_id_is_refused(tmp_path: Path) -> None:

@@ -50,31 +50,31 @@ def indexes(layout: Layout, folder: Path, limits: Limits) -> tuple[LayerIndex, .
 
 def read(blob: Blob, digest: str, diff_id: str, limits: Limits, stop: threading.Event) -> LayerIndex:
     """Read one layer. Raises BadImage for what an engine would not unpack or an honest builder would not write."""
-    stream = Stream(blob, digest, limits, stop)
     entries: list[Entry] = []
     contents: dict[bytes, bytes] = {}
     captured = 0
-    for member in tar.members(stream, limits):
-        found = entry(member, digest)
-        if member.size and found is not None:
-            wanted = packages.wanted(found.name)
-            sha256 = hashlib.sha256()
-            kept: list[bytes] = []
-            for piece in tar.content(stream, member):
-                sha256.update(piece)
-                if wanted and member.size <= limits.captured_file:
-                    kept.append(bytes(piece))
-            found = found._replace(sha256=sha256.digest())
-            if kept:
-                contents[found.name] = packages.kept(found.name, b"".join(kept))
-                captured += len(contents[found.name])
-                if captured > limits.captured:
-                    raise refused(digest, f"its package databases hold more than {limits.captured} bytes")
-            elif wanted and found.name == packages.STATUS:
-                raise refused(digest, f"{shown(found.name)} has {member.size} bytes")
-        if found is not None:
-            entries.append(found)
-    actual = stream.finish()
+    with Stream(blob, digest, limits, stop) as stream:
+        for member in tar.members(stream, limits):
+            found = entry(member, digest)
+            if member.size and found is not None:
+                wanted = packages.wanted(found.name)
+                sha256 = hashlib.sha256()
+                kept: list[bytes] = []
+                for piece in tar.content(stream, member):
+                    sha256.update(piece)
+                    if wanted and member.size <= limits.captured_file:
+                        kept.append(bytes(piece))
+                found = found._replace(sha256=sha256.digest())
+                if kept:
+                    contents[found.name] = packages.kept(found.name, b"".join(kept))
+                    captured += len(contents[found.name])
+                    if captured > limits.captured:
+                        raise refused(digest, f"its package databases hold more than {limits.captured} bytes")
+                elif wanted and found.name == packages.STATUS:
+                    raise refused(digest, f"{shown(found.name)} has {member.size} bytes")
+            if found is not None:
+                entries.append(found)
+        actual = stream.finish()
     if actual != diff_id:
         raise refused(digest, f"its content is {actual}, the image's config promises {diff_id}")
     return LayerIndex(diff_id=diff_id, size=stream.position, entries=tuple(entries), contents=contents)

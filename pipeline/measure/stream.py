@@ -10,7 +10,7 @@ import hashlib
 import io
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +66,7 @@ def refused(layer: str, what: str) -> BadImage:
 
 
 class Stream:
-    """The uncompressed bytes of one layer, read forward only. Hashes them on the way.
+    """The uncompressed bytes of one layer, read forward only, in a `with` block. Hashes them on the way.
 
     Raises BadImage, naming the layer, for damaged compression, an early end, or more bytes than `limits` allow;
     Interrupted once `stop` is set.
@@ -81,6 +81,13 @@ class Stream:
         self._produced = 0
         self._allowed = limits.allowed(blob.size)
         self._stop = stop
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the threads that work ahead. Left to the garbage collector, they could be joined in any thread's way."""
+        self._chunks.close()
 
     def charge(self, count: int) -> None:
         """Count bytes that come out of the layer, holes included, against its limit."""
@@ -132,18 +139,22 @@ class Stream:
             return True
         return False
 
-    def _ahead(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    def _ahead(self, chunks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
         """Unpack the next chunk and hash this one while the caller works on it: a big layer keeps two cores busy."""
         with ThreadPoolExecutor(1) as unpacker, ThreadPoolExecutor(1) as hasher:
-            upcoming = unpacker.submit(next, chunks, b"")
-            while chunk := upcoming.result():
-                self.charge(len(chunk))
+            try:
                 upcoming = unpacker.submit(next, chunks, b"")
-                hashed = hasher.submit(self._sha256.update, chunk)
-                yield chunk
-                hashed.result()
+                while chunk := upcoming.result():
+                    self.charge(len(chunk))
+                    upcoming = unpacker.submit(next, chunks, b"")
+                    hashed = hasher.submit(self._sha256.update, chunk)
+                    yield chunk
+                    hashed.result()
+            finally:
+                unpacker.shutdown()
+                chunks.close()
 
-    def _uncompressed(self, blob: Blob) -> Iterator[bytes]:
+    def _uncompressed(self, blob: Blob) -> Generator[bytes, None, None]:
         import zstandard
 
         try:

@@ -87,7 +87,7 @@ def sweep(client: Any) -> int:
 def _here() -> str:
     """Where process numbers mean what they mean here: this boot of this machine, and its view of processes."""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    return f"{boot} {os.stat('/proc/self/ns/pid').st_ino}"
+    return f"{boot} {Path('/proc/self/ns/pid').stat().st_ino}"
 
 
 def _owner(pid: int) -> str:

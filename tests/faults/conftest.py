@@ -68,7 +68,10 @@ def registry(registry_data: Path, free_port: Callable[[], int]) -> Iterator[str]
     )
     with (registry_data / "log").open("wb") as log:
         process = subprocess.Popen(
-            [program, "serve", str(config)], stdout=log, stderr=log, env={**os.environ, "OTEL_TRACES_EXPORTER": "none"}
+            [program, "serve", str(config)],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
         )
     try:
         deadline = time.monotonic() + 20

@@ -11,9 +11,7 @@ from tests.faults.drill import DOCKERFILE, Drill, squeezed
 pytestmark = pytest.mark.real
 
 
-def test_a_run_that_fails_shows_its_line_and_its_last_words(
-    drill: Drill, pushed: Callable[[str], set[str]]
-) -> None:
+def test_a_run_that_fails_shows_its_line_and_its_last_words(drill: Drill, pushed: Callable[[str], set[str]]) -> None:
     drill.image(dockerfile=DOCKERFILE + '# it will not work\nRUN --network=none ["/probe", "give-up"]\n')
     ended = drill.run("release")
     assert ended.code == 3

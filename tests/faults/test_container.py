@@ -17,13 +17,14 @@ IMPATIENT = SMOKE.replace("20s", "1s")
     [
         ('  command: ["/probe", "give-up"]\n' + SMOKE, "becomes ready", "it ended with exit code 3",
          "no model at /model: giving up", "no model at /model: giving up"),
-        ('  command: ["/probe", "sleep"]\n' + IMPATIENT, "becomes ready", "not ready within 1 s", "no answer", "asleep"),
+        ('  command: ["/probe", "sleep"]\n' + IMPATIENT, "becomes ready", "not ready within 1 s",
+         "no answer", "asleep"),
         (SMOKE + "  probes: [{name: predicts, httpGet: {port: 8080, path: /bad}}]\n", "predicts", "status 500",
          "500 the model is broken", "GET /bad: the model is broken"),
         ('  command: ["/probe", "deaf"]\n' + SMOKE.replace("2s", "1s"), "stops on SIGTERM",
          "it ignored SIGTERM for 1 s and was killed", None, "listening on 8080"),
-        ('  command: ["/no-such-program"]\n' + SMOKE, "starts", "the program, its interpreter, or a mounted path does not exist",
-         "no-such-program", ""),
+        ('  command: ["/no-such-program"]\n' + SMOKE, "starts",
+         "the program, its interpreter, or a mounted path does not exist", "no-such-program", ""),
     ],
     ids=["exits at once", "never ready", "answers 500", "ignores SIGTERM", "no such program"],
 )  # fmt: skip

@@ -67,7 +67,10 @@ def test_a_mistake_in_policy_yaml_is_told_with_its_place(drill: Drill, policy: s
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ("{rule: x, imag: tiny, reason: for now, accepted_by: me, until: 2030-01-01}", ["waivers.yaml:2:", "mean `image`?"]),
+        (
+            "{rule: x, imag: tiny, reason: for now, accepted_by: me, until: 2030-01-01}",
+            ["waivers.yaml:2:", "mean `image`?"],
+        ),
         ("{rule: x, reason: for now, accepted_by: me, until: tomorrow}", ["waivers.yaml:2:", "until", "tomorrow"]),
         ("{rule: x, reason: for now, until: 2030-01-01}", ["waivers.yaml:2:", "accepted_by", "missing"]),
     ],

@@ -1,0 +1,27 @@
+"""What several test modules share: the command line as a program, and the example tree, released once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = Path(sys.prefix) / "bin" / "seatrial"
+
+
+def seatrial(*words, cwd=ROOT, **environment):
+    return subprocess.run([str(PROGRAM), *words], cwd=cwd, capture_output=True, text=True, check=False,
+                          env={**os.environ, **environment})  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def released():
+    """The whole tree, released from this checkout: what it answered, by image."""
+    ended = seatrial("release", "--format", "json", SEATRIAL_ROOT=str(ROOT))
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    document = json.loads(ended.stdout)
+    assert document["schema"] == "seatrial/release/v1"
+    return {one["image"]: one for one in document["releases"]}
