@@ -56,28 +56,35 @@ def read(blob: Blob, digest: str, diff_id: str, limits: Limits, stop: threading.
     with Stream(blob, digest, limits, stop) as stream:
         for member in tar.members(stream, limits):
             found = entry(member, digest)
-            if member.size and found is not None:
-                wanted = packages.wanted(found.name)
-                sha256 = hashlib.sha256()
-                kept: list[bytes] = []
-                for piece in tar.content(stream, member):
-                    sha256.update(piece)
-                    if wanted and member.size <= limits.captured_file:
-                        kept.append(bytes(piece))
-                found = found._replace(sha256=sha256.digest())
-                if kept:
-                    contents[found.name] = packages.kept(found.name, b"".join(kept))
+            if found is None:
+                continue
+            if member.size:
+                keep = packages.wanted(found.name) and member.size <= limits.captured_file
+                sha256, content = _content(stream, member, keep)
+                found = found._replace(sha256=sha256)
+                if keep:
+                    contents[found.name] = packages.kept(found.name, content)
                     captured += len(contents[found.name])
                     if captured > limits.captured:
                         raise refused(digest, f"its package databases hold more than {limits.captured} bytes")
-                elif wanted and found.name == packages.STATUS:
+                elif found.name == packages.STATUS:
                     raise refused(digest, f"{shown(found.name)} has {member.size} bytes")
-            if found is not None:
-                entries.append(found)
+            entries.append(found)
         actual = stream.finish()
     if actual != diff_id:
         raise refused(digest, f"its content is {actual}, the image's config promises {diff_id}")
     return LayerIndex(diff_id=diff_id, size=stream.position, entries=tuple(entries), contents=contents)
+
+
+def _content(stream: Stream, member: tar.Member, keep: bool) -> tuple[bytes, bytes]:
+    """The sha256 of a member's content, and the content itself when it is to be kept."""
+    sha256 = hashlib.sha256()
+    kept: list[bytes] = []
+    for piece in tar.content(stream, member):
+        sha256.update(piece)
+        if keep:
+            kept.append(bytes(piece))
+    return sha256.digest(), b"".join(kept)
 
 
 def _blob(layout: Layout, digest: str, size: int) -> Blob:

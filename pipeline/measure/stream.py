@@ -86,7 +86,7 @@ class Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the threads that work ahead. Left to the garbage collector, they could be joined in any thread's way."""
+        """End the threads that work ahead; the garbage collector would do it at any time and in any thread."""
         self._chunks.close()
 
     def charge(self, count: int) -> None:
