@@ -6,6 +6,7 @@ an unchanged digest. BuildKit's provenance is kept beside it, and is signed and 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform as machine_platform
@@ -19,6 +20,7 @@ from typing import Any
 
 from pipeline import buildkit, machine, sources, tools
 from pipeline.errors import EngineDown, PipelineError, ToolFailed
+from pipeline.layout import Layout
 from pipeline.model import Base, Build, Dockerfile, Image
 from pipeline.prepare import prepare
 from pipeline.recipe import Recipe, Secret
@@ -95,6 +97,14 @@ def build(
     )  # fmt: skip
 
 
+def by_digest(built: Build, contents: Layout) -> Build:
+    """The build under the digest of its layout: the classic image store knows none until then."""
+    if contents.digest == built.image.digest:
+        return built
+    image = dataclasses.replace(built.image, digest=contents.digest, engine_id=built.image.digest)
+    return dataclasses.replace(built, image=image)
+
+
 def _buildx(
     plan: Plan, output: str, progress: buildkit.Progress, scratch: Path, *, target: str | None = None,
     stand_ins: Mapping[str, str] | None = None, fresh: bool = False,
@@ -153,13 +163,18 @@ def _base(dockerfile: Dockerfile, bases: Mapping[str, Image]) -> Base | None:
 
 def _contexts(dockerfile: Dockerfile, bases: Mapping[str, Image], mirrors: Mapping[str, str]) -> dict[str, str]:
     """What stands for each base: the tree's own by digest, others from their registry's mirror."""
-    found = {name: f"docker-image://{image.local}@{image.digest}" for name, image in bases.items()}
+    found = {name: f"docker-image://{_pinned(image)}" for name, image in bases.items()}
     for stage in dockerfile.stages:
         if stage.needed and stage.parent is None and stage.image not in (None, "scratch", *bases):
             host, path = split_registry(stage.image or "")
             if host in mirrors:
                 found[stage.image or ""] = f"docker-image://{mirrors[host]}/{path}"
     return found
+
+
+def _pinned(image: Image) -> str:
+    """A base as BuildKit finds it. The classic store knows no digest of what was never pushed, only the tag."""
+    return image.local if image.engine_id else f"{image.local}@{image.digest}"
 
 
 def split_registry(image: str) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline import host, layout, lint, lock, registry, settings, sign, tools, verify
 from pipeline.attribution import attribute
-from pipeline.build import LOCAL_TAG, build
+from pipeline.build import LOCAL_TAG, build, by_digest
 from pipeline.errors import Interrupted, PipelineError, PolicyViolated
 from pipeline.layout import Layout
 from pipeline.measure import measure
@@ -101,7 +101,7 @@ def release(job: Job, policy: Policy, options: Options, save: Save, say: Say) ->
         doing("build")
         built = build(recipe, job.dockerfile, job.bases, mirrors=policy.mirrors, fresh=options.fresh, say=doing)
         with layout.opened(built.image.local, built.image.digest) as contents:
-            built = _by_digest(built, contents)
+            built = by_digest(built, contents)
             record = dataclasses.replace(record, digest=built.image.digest, build=built)
             measured, scanned, smoked = examine(built, contents, job, policy, doing)
             record = dataclasses.replace(record, measure=measured, scan=scanned, smoke=smoked)
@@ -245,13 +245,6 @@ def _judged(record: Record, recipe: Recipe, policy: Policy) -> Verdict:
     own = {rule.id for rule in RULES}
     waivers = tuple(waiver for waiver in policy.waivers if waiver.rule not in own)
     return judge(record, recipe, policy.profile(recipe.profile), waivers, today=_today())
-
-
-def _by_digest(built: Build, contents: Layout) -> Build:
-    """With the classic image store the digest is known only once the image is a layout."""
-    if contents.digest == built.image.digest:
-        return built
-    return dataclasses.replace(built, image=dataclasses.replace(built.image, digest=contents.digest))
 
 
 def _attempt(

@@ -6,8 +6,8 @@ their digest: nothing is copied. Everywhere else `docker save` writes the layout
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -117,9 +117,36 @@ def _save(local: str, folder: Path, run: tools.Run) -> str:
         archive.unlink()
         index = json.loads((folder / "index.json").read_bytes())
         digest = str(index["manifests"][0]["digest"])
-        shutil.rmtree(folder / "repositories", ignore_errors=True)
     except (OSError, KeyError, IndexError, ValueError, tarfile.TarError) as error:
         raise BadImage(
             f"`docker save` of {local} is no OCI layout: {error!r}", hint="Docker Engine 25 or newer"
         ) from None
-    return digest
+    return _packed(folder, digest)
+
+
+def _packed(folder: Path, digest: str) -> str:
+    """Compress the layers that the classic image store hands out plain; return the digest of the new manifest."""
+    import zstandard
+
+    blobs = folder / "blobs"
+    manifest = json.loads(blob_path(blobs, digest).read_bytes())
+    layers = []
+    for layer in manifest["layers"]:
+        if not str(layer["mediaType"]).endswith(".tar"):
+            layers.append(layer)
+            continue
+        packed = folder / "packed"
+        with blob_path(blobs, layer["digest"]).open("rb") as plain, packed.open("wb") as out:
+            zstandard.ZstdCompressor(level=3, threads=-1).copy_stream(plain, out)
+        blob_path(blobs, layer["digest"]).unlink()
+        new = f"sha256:{tools.sha256_of(packed)}"
+        layers.append(
+            {**layer, "digest": new, "size": packed.stat().st_size, "mediaType": layer["mediaType"] + "+zstd"}
+        )
+        packed.rename(blob_path(blobs, new))
+    if layers == manifest["layers"]:
+        return digest
+    text = json.dumps({**manifest, "layers": layers}, sort_keys=True).encode()
+    packed_digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
+    blob_path(blobs, packed_digest).write_bytes(text)
+    return packed_digest

@@ -123,7 +123,7 @@ def releases(ended: Iterable[Release], reports: Path) -> Group:
     ended = tuple(ended)
     table = terminal.tree(document(one.record, "record") for one in ended if one.record is not None)
     without = [(one.outcome, one.image, (one.because or "").splitlines()[0]) for one in ended if one.record is None]
-    parts: list[Any] = [table]
+    parts: list[Any] = [table] if table.row_count else []
     if without:
         parts += ["", _table(("outcome", "image", "why"), without, marked=0)]
     return Group(*parts, Text(f"all reports: {reports / 'index.html'}", style="dim"))

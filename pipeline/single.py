@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline import flow, layout, lock, registry, settings
 from pipeline.attribution import attribute
-from pipeline.build import build
+from pipeline.build import build, by_digest
 from pipeline.errors import PolicyViolated
 from pipeline.flow import Job, Options, Say
 from pipeline.layout import Layout
@@ -87,7 +86,7 @@ def _contents(
         with lock.held(recipe.full_repository, say=doing):
             done = build(recipe, job.dockerfile, job.bases, mirrors=policy.mirrors, fresh=options.fresh, say=doing)
             with layout.opened(done.image.local, done.image.digest) as contents:
-                done = dataclasses.replace(done, image=dataclasses.replace(done.image, digest=contents.digest))
+                done = by_digest(done, contents)
                 ready[recipe.name] = (done.image, tuple(contents.config["rootfs"]["diff_ids"]))
                 if recipe.name == name:
                     yield done, contents, job

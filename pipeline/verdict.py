@@ -132,7 +132,8 @@ def _database(scan: Scan, record: Record, profile: Profile) -> Iterator[Reason]:
     if scan.database is None:
         return
     if scan.database.blind:
-        yield from _at(wanted.blind, "scan", "database-blind", "flaws that nobody looked for: " + "; ".join(scan.database.blind),
+        unseen = "flaws that nobody looked for: " + "; ".join(scan.database.blind)
+        yield from _at(wanted.blind, "scan", "database-blind", unseen,
                        "name a database that covers them in `scan.databases` of the policy")  # fmt: skip
     age = (_moment(record.started) - _moment(scan.database.built)).total_seconds()
     if wanted.database_older_than is not None and age > wanted.database_older_than:

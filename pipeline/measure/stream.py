@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipeline import tools
 from pipeline.errors import BadImage, Interrupted
 
 CHUNK = 1 << 19
@@ -133,7 +134,7 @@ class Stream:
 
     def _next(self) -> bool:
         for chunk in self._chunks:
-            if self._stop.is_set():
+            if self._stop.is_set() or tools.stopping():
                 raise Interrupted("measuring was stopped", hint="run the command again")
             self._chunk = memoryview(chunk)
             return True

@@ -20,12 +20,21 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image, by digest. `local` is what the engine here knows it by."""
+    """One image, by digest. `local` is the tag that the engine here knows it by.
+
+    `engine_id` is the engine's own id where that is not the digest: with the classic image store.
+    """
 
     name: str
     repository: str  # with its registry: 127.0.0.1:5000/seatrial/fastapi-gpu
     digest: str  # sha256:…
     local: str
+    engine_id: str | None = None
+
+    @property
+    def runnable(self) -> str:
+        """What the engine here can run, by content."""
+        return self.engine_id or self.digest
 
     @property
     def reference(self) -> str:

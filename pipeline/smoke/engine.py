@@ -46,7 +46,7 @@ def create(client: Any, image: Image, recipe: Recipe, device: Device | None) -> 
     settings = recipe.smoke
     try:
         return client.containers.create(
-            image.digest,
+            image.runnable,
             settings.command,
             environment=_environment(recipe),
             ports={f"{port}/tcp": ("127.0.0.1", None) for port in _ports(recipe)},
