@@ -34,6 +34,13 @@ def test(c: Context, select: str = "", fast: bool = False) -> None:
         raise Exit(code=code)
 
 
+@task(positional=["image"], help={"image": "an image of the tree that was released before"})
+def bench(c: Context, image: str = "debian-base") -> None:
+    """Measure a release of an unchanged image."""
+    with product.expected_errors():
+        raise Exit(code=tools.attached([sys.executable, str(HERE / "bench" / "release.py"), image], cwd=HERE))
+
+
 @task
 def check(c: Context) -> None:
     """Types, style and format: what CI asks before the tests."""
@@ -52,6 +59,6 @@ def schemas(c: Context) -> None:
 
 
 ns = Collection.from_module(product)
-for one in (test, check, schemas):
+for one in (test, bench, check, schemas):
     ns.add_task(one)  # type: ignore[arg-type]  # invoke types `task` as a plain callable
 ns.configure({"seatrial_root": str(HERE)})
