@@ -62,9 +62,13 @@ def expected_errors(format: str = "text") -> Iterator[None]:
 def _interrupted(number: int, frame: object) -> NoReturn:
     """End what runs, in every thread, then this one. A second signal must not break into the cleaning up."""
     for again in SIGNALS:
-        signal.signal(again, signal.SIG_IGN)
+        signal.signal(again, _already)
     tools.interrupt()
     raise KeyboardInterrupt
+
+
+def _already(number: int, frame: object) -> None:
+    """Do nothing. (Python complains when a signal that is on its way meets SIG_IGN.)"""
 
 
 # --- the machine ----------------------------------------------------------------------------------
@@ -395,7 +399,8 @@ def _result(value: Any, kind: str, format: str, text: Callable[[Any], Renderable
 def _print(renderable: RenderableType) -> None:
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(renderable)
+    # Off a terminal nothing is wrapped: paths and digests are there to be copied.
+    Console(width=None if sys.stdout.isatty() else 1000, highlight=False).print(renderable)
 
 
 def _tell(words: str) -> None:

@@ -62,7 +62,10 @@ def parse(text: str, model: type[Model], path: Path) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise _explained(error.errors()[0], error.error_count(), root, model, path) from None
+        mistakes = error.errors()
+        # A mistyped required key is both unknown and missing: the unknown one has the place and the nearest word.
+        first = next((one for one in mistakes if one["type"] == "extra_forbidden"), mistakes[0])
+        raise _explained(first, len(mistakes), root, model, path) from None
 
 
 def _refuse_aliases(text: str, path: Path) -> None:

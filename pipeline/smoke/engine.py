@@ -20,10 +20,11 @@ OWNER = "seatrial.smoke.owner"  # which process that is, beyond doubt: numbers a
 
 @contextmanager
 def connected() -> Iterator[Any]:
-    """A client of the engine; a connection that breaks becomes EngineDown."""
+    """A client of the engine; a connection that breaks becomes EngineDown, a refusal PipelineError."""
     import docker
-    from docker.errors import DockerException
+    from docker.errors import APIError, DockerException, NotFound
     from requests.exceptions import ConnectionError as Unreachable
+    from requests.exceptions import Timeout
 
     try:
         client = docker.from_env(timeout=120)
@@ -33,8 +34,14 @@ def connected() -> Iterator[Any]:
         ) from None
     try:
         yield client
-    except Unreachable as error:
+    except (Unreachable, Timeout) as error:
         raise EngineDown(f"the container engine went away: {error}", hint="`doctor` says whether it runs") from None
+    except NotFound as error:
+        raise PipelineError(f"somebody removed the container or its image during the smoke test: {error.explanation}",
+                            hint="run the command again") from None  # fmt: skip
+    except APIError as error:
+        raise PipelineError(f"the engine failed during the smoke test: {error.explanation or error}",
+                            hint="`doctor` says whether it runs; then run the command again") from None  # fmt: skip
     finally:
         client.close()
 

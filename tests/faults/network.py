@@ -19,12 +19,7 @@ class Silent:
 
     def __init__(self, path: str | None = None) -> None:
         self.taken: list[socket.socket] = []
-        if path is None:
-            self._listener = socket.create_server(("127.0.0.1", 0))
-        else:
-            self._listener = socket.socket(socket.AF_UNIX)
-            self._listener.bind(path)
-            self._listener.listen()
+        self._listener = listener(path)
         threading.Thread(target=self._take, daemon=True).start()
 
     @property
@@ -82,17 +77,23 @@ class Refusing:
 
 
 class Wire:
-    """A TCP proxy in front of a real registry.
+    """A proxy in front of a real registry, or in front of an engine's socket with a socket at `path`.
 
     It resets the first `cuts` connections that have sent `after` bytes, once `settled` blobs have arrived whole on
     others. From the first request that `stalls` matches on, it passes nothing more. `puts` counts uploads by digest.
     """
 
     def __init__(
-        self, upstream: str, *, after: int = 1 << 62, cuts: int = 0, settled: int = 0, stalls: str | None = None
+        self,
+        upstream: str,
+        *,
+        path: str | None = None,
+        after: int = 1 << 62,
+        cuts: int = 0,
+        settled: int = 0,
+        stalls: str | None = None,
     ) -> None:
-        host, _, port = upstream.partition(":")
-        self._upstream = (host, int(port))
+        self._upstream = upstream
         self._after, self.cuts, self._settled = after, cuts, settled
         self._stalls = re.compile(stalls.encode()) if stalls else None
         self.puts: Counter[str] = Counter()
@@ -101,7 +102,7 @@ class Wire:
         self._arrived = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = listener(path)
         threading.Thread(target=self._take, daemon=True).start()
 
     @property
@@ -116,7 +117,7 @@ class Wire:
         try:
             while True:
                 client = self._listener.accept()[0]
-                registry = socket.create_connection(self._upstream)
+                registry = connected(self._upstream)
                 self._open += [client, registry]
                 self._pass_on(client, registry, self._sent_by_client(client, registry))
                 self._pass_on(registry, client, self._sent_by_registry())
@@ -170,6 +171,25 @@ class Wire:
             return not self.stalled.is_set()
 
         return saw
+
+
+def listener(path: str | None) -> socket.socket:
+    """On a free port, or on a socket in the file system."""
+    if path is None:
+        return socket.create_server(("127.0.0.1", 0))
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+    return server
+
+
+def connected(address: str) -> socket.socket:
+    if not address.startswith("/"):
+        host, _, port = address.partition(":")
+        return socket.create_connection((host, int(port)))
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(address)
+    return client
 
 
 def reset(connection: socket.socket) -> None:

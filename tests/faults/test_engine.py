@@ -8,13 +8,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.faults.drill import DOCKERFILE, POLICY, Drill, squeezed
+from pipeline import tools
+from tests.faults.drill import DOCKERFILE, POLICY, SMOKE, Drill, containers, squeezed
+from tests.faults.network import Wire
 from tests.namespaces import own_network
 
 pytestmark = pytest.mark.real
@@ -114,6 +116,44 @@ def test_an_engine_that_dies_while_it_builds_is_told_as_such(
     assert squeezed("Dockerfile: the container engine went away during the build") in ended.told
     assert "`doctor`" in ended.out
     assert not drill.reports.exists()
+    assert not pushed(f"{drill.prefix}/tiny")
+
+
+def test_an_engine_that_goes_away_during_the_smoke_test_is_told_as_such(
+    drill: Drill, pushed: Callable[[str], set[str]]
+) -> None:
+    """The way to the machine's own engine is cut. What it kept running, the next run removes."""
+    drill.image(smoke='  command: ["/probe", "sleep"]\n' + SMOKE)
+    path = Path("/tmp") / f"drill-wire-{os.getpid()}.sock"
+    try:
+        with closing(Wire(tools.run(["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"])
+                          .strip().removeprefix("unix://"), path=str(path))) as wire:  # fmt: skip
+            running = drill.start("release", DOCKER_HOST=f"unix://{path}")
+            running.wait_for("waiting until it is ready")
+            wire.close()
+            ended = running.end()
+    finally:
+        path.unlink()
+    assert ended.code == 3, ended.said
+    assert squeezed("the container engine went away") in ended.told
+    assert not drill.reports.exists()
+    assert len(containers(running.pid)) == 1
+    drill.image()
+    assert drill.run("release").code == 0
+    assert containers(running.pid) == []
+
+
+def test_a_container_that_somebody_removes_during_its_test_does_not_ship(
+    drill: Drill, pushed: Callable[[str], set[str]]
+) -> None:
+    """Seen while it is killed it has failed; seen when it is gone, nobody can say any more."""
+    drill.image(smoke='  command: ["/probe", "sleep"]\n' + SMOKE)
+    running = drill.start("release")
+    running.wait_for("waiting until it is ready")
+    subprocess.run(["docker", "rm", "--force", *containers(running.pid)], check=True, capture_output=True)
+    ended = running.end()
+    said = {10: "becomes ready: it ended with exit code 137", 3: "somebody removed the container"}
+    assert squeezed(said[ended.code]) in ended.told, ended.said
     assert not pushed(f"{drill.prefix}/tiny")
 
 

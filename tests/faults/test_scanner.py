@@ -73,3 +73,12 @@ def test_a_scanner_that_crashes_does_not_wait_for_a_smoke_test_that_never_ends(
     ended = drill.run("release", **own_scanner(1))
     assert ended.code == 3
     assert squeezed("trivy exited") in ended.told, ended.said
+
+
+def test_a_smoke_test_that_cannot_be_done_does_not_wait_for_a_scanner_that_never_ends(
+    drill: Drill, own_scanner: Callable[[int], dict[str, str]]
+) -> None:
+    drill.image(smoke="  volumes: ['./model:/model:ro']\n")
+    ended = drill.run("release", **own_scanner(3))
+    assert ended.code == 3
+    assert squeezed("`smoke.volumes` names") in ended.told, ended.said

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pipeline import sign
-from tests.faults.drill import DOCKERFILE, SMOKE, Drill, containers, squeezed
+from tests.faults.drill import DOCKERFILE, SMOKE, Drill, containers, marked, squeezed
 
 pytestmark = pytest.mark.real
+ROOT = Path(__file__).parents[2]
 SLOW = '  command: ["/probe", "serve", "3"]\n' + SMOKE
 NEVER_READY = '  command: ["/probe", "sleep"]\n' + SMOKE.replace("20s", "10m")
 
@@ -74,6 +77,28 @@ def test_a_release_that_is_killed_while_it_builds_can_be_run_again_at_once(drill
     assert ended.code == 0, ended.said
 
 
+def test_a_preparation_that_was_killed_half_way_does_not_pass_for_made(drill: Drill) -> None:
+    """The same inputs as before, made again with --fresh: what lies there afterwards is half of a model."""
+    program = "#!/bin/sh\necho half >model\nwhile test -e slow; do sleep 1; done\necho whole >model\n"
+    folder = drill.image(
+        dockerfile=f"{DOCKERFILE}COPY model /\n",
+        more="prepare:\n  - {name: train, run: [./train], inputs: [train], outputs: [model]}\n",
+    )
+    (folder / "train").write_text(program)
+    (folder / "train").chmod(0o755)
+    assert drill.run("build", "tiny").code == 0
+    (folder / "slow").touch()
+    killed = drill.start("build", "tiny", "--fresh")
+    killed.wait_for(lambda: (folder / "model").read_text() == "half\n")
+    killed.send(signal.SIGKILL)
+    killed.end()
+    for pid, _ in marked(str(drill.root)):
+        os.kill(pid, signal.SIGKILL)  # the machine went down, and took the program with it
+    (folder / "slow").unlink()
+    assert drill.run("build", "tiny").code == 0
+    assert (folder / "model").read_text() == "whole\n"
+
+
 def test_the_container_of_a_run_that_is_under_way_is_left_alone_by_others(drill: Drill) -> None:
     drill.image("one", smoke=NEVER_READY)
     drill.image("other")
@@ -85,21 +110,18 @@ def test_the_container_of_a_run_that_is_under_way_is_left_alone_by_others(drill:
     assert one.end().code == 3
 
 
-def test_releases_that_make_the_first_key_at_once_agree_on_one_that_fits(
-    new_drill: Callable[[str], Drill], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_runs_that_make_the_first_key_at_once_agree_on_one_pair_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = tmp_path / "keys"
-    drills = [new_drill(f"first{number}") for number in range(2)]
-    for one in drills:
-        one.image()
-    with ThreadPoolExecutor() as pool:
-        ended = list(pool.map(lambda one: one.run("release", SEATRIAL_CONFIG=str(config)), drills))
-    assert [one.code for one in ended] == [0, 0], ended
-    assert sorted(path.name for path in config.iterdir()) == ["cosign.key", "cosign.pub"]
-    shown = [drill.run("verify", f"{drill.reference()}:latest", SEATRIAL_CONFIG=str(config)).code for drill in drills]
-    assert shown == [0, 0]
-    assert "made a signing key pair" in ended[0].err + ended[1].err
-    assert (
-        subprocess.run(["ls", "-l", config / "cosign.key"], capture_output=True, text=True).stdout[:10]
-        == "-rw-------"
-    )
+    for name in ("CONFIG", "CACHE", "STATE"):
+        monkeypatch.setenv(f"SEATRIAL_{name}", str(tmp_path / name))
+    argv = [sys.executable, "-c", "from pipeline import sign; print(sign.keys().fingerprint)"]
+    runs = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(5)]
+    told = {run.communicate(timeout=60)[0].strip() for run in runs}
+    keys = sign.keys()
+    assert told == {keys.fingerprint}
+    assert sorted(path.name for path in (tmp_path / "CONFIG").iterdir()) == ["cosign.key", "cosign.pub"]
+    assert (tmp_path / "CONFIG/cosign.key").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "file").write_text("evidence")
+    sign.sign_file(tmp_path / "file", keys)
+    sign.check_file(tmp_path / "file", keys.public)
