@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pipeline.model import Measurement, Reason, Record, Severity
+from pipeline.model import Measurement, Reason, Record, Severity, Smoke
 from pipeline.report import certificate, stages
 from pipeline.report.reading import read
 from pipeline.report.words import clip, duration, moment, short, size
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "bold yellow", "not run": "dim", "open": "bold yellow"}
 SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 AT_ONCE = 40  # reasons; those that say no come first
+LOG_LINES = 10
 LONGEST = 600  # characters of one message; the whole of it is in the other reports
 
 
@@ -39,6 +40,9 @@ def summary(document: Mapping[str, Any], width: int) -> Group:
         parts += ["", _heading("Reasons"), *(_reason(reason, width) for reason in reasons[:AT_ONCE])]
     if len(reasons) > AT_ONCE:
         parts.append(Text(f"{len(reasons) - AT_ONCE} more reasons are in report.html and record.json"))
+    if isinstance(record.smoke, Smoke) and any(one.outcome == "failed" for one in record.smoke.outcomes):
+        last = [line for line in record.smoke.logs.splitlines() if line.strip()][-LOG_LINES:]
+        parts += ["", _heading("The container's last lines"), *(Text(clip(line, LONGEST)) for line in last)]
     return Group(*parts)
 
 

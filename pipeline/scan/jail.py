@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import settings, tools
-from pipeline.errors import ToolFailed
+from pipeline.errors import DiskFull, PipelineError, ToolFailed
 
 WALLS = (
     "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--clearenv", "--setenv", "HOME", "/tmp",
@@ -62,9 +62,13 @@ class Jail:
                 raise _explained(error, self.timeout) from None
 
 
-def _explained(error: ToolFailed, timeout: float) -> ToolFailed:
+def _explained(error: ToolFailed, timeout: float) -> PipelineError:
     """The same failure under the name of the program that failed: the walls or the scanner."""
     last = error.stderr.strip().splitlines()[-10:]
+    if "no space left on device" in error.stderr:
+        return DiskFull(
+            "no room left while scanning", hint=f"free space below {settings.cache()} and the temporary folder"
+        )
     if error.returncode is None:
         return ToolFailed(
             f"trivy ran longer than {timeout:.0f} s and was stopped",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ def setup(*, ask: Callable[[str], bool], say: Callable[[str], None]) -> tuple[Pa
             say(f"engine {engine.start(say)} is ready")
         if look_at_registry().state is State.MISSING and registry.is_loopback() and registry.program():
             registry.start(say)
-        if _look_at_trivy().state is State.MISSING:
+        if _look_at_trivy().state is State.MISSING and "SEATRIAL_TRIVY" not in os.environ:
             try:
                 trivy.install(say)
             except PipelineError as error:  # without a scanner everything but scan works, and scan says so

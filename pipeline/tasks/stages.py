@@ -1,0 +1,86 @@
+"""build, measure, scan, smoke, push, sign: one stage alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke import Context, Exit, task
+
+from pipeline.errors import PolicyViolated
+from pipeline.tasks.shared import FORMAT, IMAGE, opened, result
+
+
+@task(positional=["image"], help={"image": IMAGE, "fresh": "every step again, bases pulled again", "format": FORMAT})
+def build(c: Context, image: str, fresh: bool = False, format: str = "text") -> None:
+    """Build an image of the tree, and what it builds on."""
+    with opened(c, format) as session:
+        from pipeline import flow, show, single
+
+        options = flow.Options(fresh=fresh)
+        found = single.built(session.workspace, image, session.policy, options, session.progress.say)
+        session.progress.pause()
+        result(found, "build", format, show.build)
+
+
+@task(positional=["image"], help={"image": f"{IMAGE}, or an archive or OCI layout by its path", "format": FORMAT})
+def measure(c: Context, image: str, format: str = "text") -> None:
+    """Weigh an image: layers by Dockerfile line, waste, packages."""
+    with opened(c, format) as session:
+        from pipeline import show, single
+
+        if Path(image).exists():
+            found = single.measured_archive(Path(image))
+        else:
+            found = single.measured(session.workspace, image, session.policy, session.progress.say)
+        session.progress.pause()
+        result(found, "measure", format, show.measure)
+
+
+@task(positional=["image"], help={"image": IMAGE, "format": FORMAT})
+def scan(c: Context, image: str, format: str = "text") -> None:
+    """Scan an image: vulnerabilities, secrets, packages, SBOM."""
+    with opened(c, format) as session:
+        from pipeline import show, single
+
+        found = single.scanned(session.workspace, image, session.policy, session.progress.say)
+        session.progress.pause()
+        result(found, "scan", format, show.scan)
+
+
+@task(positional=["image"], help={"image": IMAGE, "format": FORMAT})
+def smoke(c: Context, image: str, format: str = "text") -> None:
+    """Start an image, ask its probes, stop it.
+
+    As image.yaml's `smoke` says: hardened, with a GPU where there is one. Exit 10 when a probe fails.
+    """
+    with opened(c, format) as session:
+        from pipeline import show, single
+
+        found = single.smoked(session.workspace, image, session.policy, session.progress.say)
+        session.progress.pause()
+        result(found, "smoke", format, show.smoke)
+        if any(outcome.outcome == "failed" for outcome in found.outcomes):
+            raise Exit(code=PolicyViolated.exit_code)
+
+
+@task(positional=["image"], help={"image": IMAGE})
+def push(c: Context, image: str) -> None:
+    """Push the newest proven digest of an image.
+
+    A digest whose newest record does not say "passed" is refused: exit 10.
+    """
+    with opened(c) as session:
+        from pipeline import single
+
+        recipe = session.workspace.named(image)
+        print(single.push_proven(recipe, session.newest_record(image), session.progress.say))
+
+
+@task(positional=["image"], help={"image": IMAGE})
+def sign(c: Context, image: str) -> None:
+    """Sign the newest proven digest and attest its record."""
+    with opened(c) as session:
+        from pipeline import single
+
+        recipe = session.workspace.named(image)
+        print(single.sign_proven(recipe, session.newest_record(image), session.progress.say).reference)
