@@ -7,6 +7,8 @@ after a task belong to its first repeatable argument.
 from __future__ import annotations
 
 import copy
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -56,9 +58,15 @@ def main() -> None:
     """Run `seatrial TASK …`."""
     from pipeline import tasks
 
-    Seatrial(name="seatrial", binary="seatrial", version=version("seatrial"),
-             namespace=Collection.from_module(tasks)).run()  # fmt: skip
+    _run("seatrial", Collection.from_module(tasks))
+
+
+def _run(name: str, namespace: Collection | None) -> None:
+    try:
+        Seatrial(name=name, binary=name, version=version("seatrial"), namespace=namespace).run()
+    except BrokenPipeError:  # the reader of our stdout, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":  # ./inv: the tasks.py of this repository
-    Seatrial(name="inv", binary="inv", version=version("seatrial")).run()
+    _run("inv", None)
