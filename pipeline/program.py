@@ -20,9 +20,18 @@ class Seatrial(Program):
     """Invoke's program, with repeatable positional arguments."""
 
     def parse_tasks(self) -> None:
-        """Spread bare words before Invoke sees them."""
-        self.core.unparsed = list(spread(self.core.unparsed, self.collection))
+        """Spread bare words before Invoke sees them, and let --help win over a word that a task still waits for."""
+        words = list(self.core.unparsed)
+        asked = self._asked_for_help(words)
+        self.core.unparsed = [] if asked else list(spread(words, self.collection))
         super().parse_tasks()
+        if asked:
+            self.args.help.value = asked
+
+    def _asked_for_help(self, words: Sequence[str]) -> str | None:
+        """The task before a --help."""
+        before = words[: next((at for at, word in enumerate(words) if word in ("--help", "-h")), 0)]
+        return next((word for word in reversed(before) if word in self.collection.task_names), None)
 
 
 def spread(words: Sequence[str], tasks: Collection) -> Iterator[str]:

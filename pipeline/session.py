@@ -54,7 +54,10 @@ class Session:
         from pipeline.model import document
         from pipeline.report import files
 
-        return files.save(document(record, "record"), self.reports)
+        file = files.save(document(record, "record"), self.reports)
+        # The signature beside it was made of the record that stood there before.
+        file.with_name(file.name + ".sigstore.json").unlink(missing_ok=True)
+        return file
 
     def newest_record(self, image: str) -> Path:
         """The record.json of the newest release of an image. Raises BadFile when there is none."""

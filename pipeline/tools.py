@@ -236,15 +236,14 @@ def _started(
 
 
 def _end(process: subprocess.Popen[str], patience: float = 5) -> None:
-    """Ask a program and its children to stop, and make them."""
+    """Ask a program and its children to stop, and make them. One that has ended by itself is left alone."""
+    if process.poll() is not None:
+        return
     for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal_number)
-        except ProcessLookupError:
-            return
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=patience)
-        except subprocess.TimeoutExpired:
-            continue
+            break
+    with suppress(ProcessLookupError):  # a child that was started in the background may not have listened
+        os.killpg(process.pid, signal.SIGKILL)

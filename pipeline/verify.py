@@ -54,8 +54,7 @@ def verify(reference: str, public_key: Path, *, record: Path | None = None, run:
     _passed(newest, digest, reference)
     checked.append(f"the record speaks of this digest and its verdict is {newest['verdict']['outcome']}")
     if record is not None:
-        _same(record, attested[sign.RECORD])
-        checked.append(f"{record} says what was attested")
+        checked.append(_compared(record, records))
     return Evidence(
         reference=reference, digest=digest, outcome="passed", released=str(newest["started"]), signatures=signatures,
         attestations={kind: len(found) for kind, found in attested.items()}, policy=newest["policy"],
@@ -112,11 +111,14 @@ def _passed(document: Mapping[str, Any], digest: str, where: str) -> None:
         raise EvidenceBroken(f"{where}: the verdict is {verdict.get('outcome')}", hint="it must not be used")
 
 
-def _same(record: Path, attested: tuple[Mapping[str, Any], ...]) -> None:
+def _compared(record: Path, attested: tuple[Mapping[str, Any], ...]) -> str:
     """The record must be one of those attested, but for `pushed`, which is written after the attestation."""
-    document = {**read_record(record), "pushed": None}
+    document = read_record(record)
+    if document.get("pushed") is None:
+        return f"{record} is of a run that published nothing; it claims no release and was not compared"
+    document["pushed"] = None
     if document in attested:
-        return
+        return f"{record} says what was attested"
     nearest = max(attested, key=lambda one: one.get("started") == document.get("started"))
     raise EvidenceBroken(f"{record} is not what was attested: it differs at {difference(nearest, document)}",
                          hint="it was changed after the release; the attested record is in the registry")  # fmt: skip
