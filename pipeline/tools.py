@@ -24,7 +24,6 @@ from pipeline.errors import Interrupted, ToolFailed, ToolMissing, ToolUntrusted
 log = logging.getLogger("seatrial")
 
 _running: set[subprocess.Popen[str]] = set()
-_daemons: list[subprocess.Popen[bytes]] = []
 _lock = threading.Lock()
 _stopping = threading.Event()
 
@@ -107,14 +106,13 @@ def start_daemon(argv: Sequence[str], *, log_file: Path, env: Mapping[str, str] 
     log.info("$ %s &", shlex.join(argv))
     with log_file.open("ab") as out:
         try:
-            daemon = subprocess.Popen(
-                list(argv), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True, env={**os.environ, **(env or {})},
+            return os.posix_spawnp(
+                argv[0], list(argv), {**os.environ, **(env or {})}, setsid=True,
+                file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                              (os.POSIX_SPAWN_DUP2, out.fileno(), 1), (os.POSIX_SPAWN_DUP2, out.fileno(), 2)],
             )  # fmt: skip
         except FileNotFoundError:
             raise missing(argv[0]) from None
-    _daemons.append(daemon)  # kept, so that its end can be collected as long as we live
-    return daemon.pid
 
 
 def find(name: str) -> Path | None:
@@ -223,6 +221,8 @@ def _started(
     with _lock:
         _running.add(process)
     try:
+        if _stopping.is_set():  # `stop_all` came while it was being started, and did not see it
+            raise Interrupted(f"{Path(argv[0]).name} was stopped", hint="run the command again")
         yield process
     finally:
         with _lock:

@@ -438,7 +438,7 @@ def test_a_stale_copy_stands_in_for_a_registry_that_is_down_and_says_so(tmp_path
 def test_a_registry_that_is_down_gives_the_next_preference(tmp_path: Path) -> None:
     database, why_not = databases.obtain(["127.0.0.1:1/trivy-db:2", "shipped"])
     assert database is not None and database.source == "shipped"
-    assert "cannot be fetched" in why_not[0]
+    assert "cannot be reached" in why_not[0]
 
 
 @pytest.mark.real

@@ -27,7 +27,7 @@ dependencies = ["invoke>=3.0.3,<4"]
 dev = []
 
 [tool.setuptools]
-py-modules = []
+packages = ["pipeline"]
 """
 
 TASKS = """\
@@ -55,6 +55,8 @@ def tree(tmp_path: Path) -> Path:
     shutil.copy(INV, folder / "inv")
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "tasks.py").write_text(TASKS)
+    (folder / "pipeline").mkdir()
+    (folder / "pipeline" / "program.py").write_text("from invoke import Program\n\nProgram(name='inv').run()\n")
     return folder
 
 
