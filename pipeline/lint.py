@@ -24,6 +24,9 @@ def lint(
 ) -> Lint:
     """Judge every Dockerfile in `paths`, files or folders. Raises BadFile for a path that is not there."""
     files = [file for path in paths for file in _dockerfiles(path)]
+    if not files:
+        raise BadFile("no Dockerfile in there", file=", ".join(map(str, paths)),
+                      hint="name one, or a folder that holds some")  # fmt: skip
     tree = _tree_names(files)
     findings: list[Finding] = []
     errors: list[Unread] = []
@@ -60,10 +63,14 @@ def judge(
     )
 
 
-def exit_code(found: Lint, fail_on: str) -> int:
-    """3 when a file could not be read, 10 when a finding is as severe as `fail_on`, else 0. Raises BadFile."""
+def known_severity(fail_on: str) -> None:
+    """Raise BadFile for a severity that there is not, before anything is looked at."""
     if fail_on not in SEVERITIES:
         raise BadFile(f"unknown severity `{fail_on}`", file="--fail-on", hint="error, warning or info")
+
+
+def exit_code(found: Lint, fail_on: str) -> int:
+    """3 when a file could not be read, 10 when a finding is as severe as `fail_on`, else 0."""
     if found.errors:
         return 3
     return 10 if any(found.count(severity) for severity in SEVERITIES[fail_on]) else 0
@@ -78,7 +85,7 @@ def render(found: Lint, format: str) -> str:
     if format == "text":
         told = {finding.file for finding in found.findings}
         texts = {file: parse.text_of(Path(file)) for file in sorted(told & set(found.files))}
-        return lint_formats.as_text(found, texts)
+        return lint_formats.as_text(found, texts, show_waived=True)
     raise BadFile(f"unknown format `{format}`", file="--format", hint="text or json")
 
 
@@ -129,7 +136,7 @@ def _tree_names(files: Sequence[Path]) -> tuple[str, ...]:
     from pipeline import recipe as recipes
 
     names: set[str] = set()
-    for folder in {file.parent.parent for file in files if file.with_name("image.yaml").is_file()}:
+    for folder in {file.resolve().parent.parent for file in files}:
         for other in folder.glob("*/image.yaml"):
             try:
                 one = recipes.read(other)

@@ -49,8 +49,12 @@ def counts(lint: Lint) -> dict[str, int]:
 
 
 def explain(rule_id: str) -> str:
-    """Return the page of a rule, as Markdown. Raises BadFile for a rule that nobody knows, with the nearest one."""
-    known = tuple(_ids())
+    """Return the page of a rule, as Markdown, or what a reason of a verdict means.
+
+    Raises BadFile for one that nobody knows, with the nearest one.
+    """
+    rules, reasons = tuple(_ids()), _reasons()
+    known = (*rules, *reasons)
     if rule_id not in known:
         near = difflib.get_close_matches(rule_id, known, n=1, cutoff=0.5)
         raise BadFile(
@@ -58,6 +62,8 @@ def explain(rule_id: str) -> str:
             file="policies",
             hint=f"did you mean `{near[0]}`?" if near else "`rules` lists them all",
         )
+    if rule_id not in rules:
+        return reasons[rule_id]
     return (
         resources.files("policies").joinpath(page_of(rule_id).removeprefix("policies/")).read_text(encoding="utf-8")
     )
@@ -79,6 +85,18 @@ def rules_table(
             }
         )
     return tuple(rows)
+
+
+def _reasons() -> dict[str, str]:
+    """The rows of policies/verdict.md, each as a sentence."""
+    page = resources.files("policies").joinpath("verdict.md").read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| `")
+    ]
+    return {
+        name.strip("`"): f"{name.strip('`')} ({stage}, weight {weight})\n\n{words}\n"
+        for name, stage, weight, words in rows
+    }
 
 
 def _ids() -> Iterator[str]:

@@ -19,6 +19,7 @@ from pydantic import BeforeValidator, Field
 from pipeline import yamlfile
 from pipeline.errors import BadFile
 from pipeline.model import PolicyStamp, Severity, Waiver
+from pipeline.recipe import Recipe
 from pipeline.yamlfile import Bytes, Seconds, Strict
 
 SHIPPED = Path(__file__).parent.parent / "policies" / "policy.yaml"
@@ -154,6 +155,12 @@ class Policy:
     def profile(self, name: str | None) -> Profile:
         """The profile of this name, or the default one. Raises BadFile for one that does not exist."""
         return Profile.model_validate(self._merged(name or self.content.default, ()))
+
+    def known(self, recipe: Recipe) -> str | None:
+        """The profile that an image names. Raises BadFile, at its line in image.yaml, for one that is not here."""
+        if recipe.profile is not None and recipe.profile not in self.content.profiles:
+            raise yamlfile.unknown(recipe.profile, self.content.profiles, "profile", recipe.folder / "image.yaml")
+        return recipe.profile
 
     def stamp(self, profile: str | None) -> PolicyStamp:
         """What a record keeps of the policy."""

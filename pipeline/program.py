@@ -7,13 +7,14 @@ after a task belong to its first repeatable argument.
 from __future__ import annotations
 
 import copy
+import difflib
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from invoke import Collection, Program, Task
+from invoke import Collection, Exit, ParseError, Program, Task
 
 
 class Seatrial(Program):
@@ -24,9 +25,30 @@ class Seatrial(Program):
         words = list(self.core.unparsed)
         asked = self._asked_for_help(words)
         self.core.unparsed = [] if asked else list(spread(words, self.collection))
-        super().parse_tasks()
+        try:
+            super().parse_tasks()
+        except ParseError as error:
+            raise ParseError(f"{error}\n  try: {self._suggestion(words)}", getattr(error, "context", None)) from None
         if asked:
             self.args.help.value = asked
+        elif not self.tasks and not self.core_via_tasks_said():
+            self.list_tasks()
+            raise Exit
+
+    def core_via_tasks_said(self) -> bool:
+        """Whether a core option such as --version or --list was given: then there is something to do."""
+        return any(argument.got_value for argument in self.core[0].args.values() if argument.name != "search-root")
+
+    def _suggestion(self, words: Sequence[str]) -> str:
+        """The task or flag that somebody may have meant."""
+        known = [*self.collection.task_names]
+        for name in [word for word in words if word in known]:
+            known += sorted(_arguments(self.collection[name])[2])
+        for word in words:
+            near = difflib.get_close_matches(word, known, n=1)
+            if word not in known and near:
+                return f"did you mean `{near[0]}`?"
+        return f"`{self.binary} --list` shows every task, `{self.binary} TASK --help` its options"
 
     def _asked_for_help(self, words: Sequence[str]) -> str | None:
         """The task before a --help."""
@@ -45,7 +67,7 @@ def spread(words: Sequence[str], tasks: Collection) -> Iterator[str]:
             waiting = not waiting and word in valued
             yield word
         elif is_task and not (repeatable == "path" and Path(word).exists()):
-            repeatable, valued = _arguments(tasks[word])
+            repeatable, valued, _ = _arguments(tasks[word])
             yield word
         elif repeatable is not None:
             yield from (f"--{repeatable}", word)
@@ -53,14 +75,17 @@ def spread(words: Sequence[str], tasks: Collection) -> Iterator[str]:
             yield word
 
 
-def _arguments(task: Task) -> tuple[str | None, set[str]]:  # type: ignore[type-arg]  # what it wraps is of no interest
-    """A task's repeatable positional argument, and every flag that takes a value."""
+def _arguments(task: Task) -> tuple[str | None, set[str], set[str]]:  # type: ignore[type-arg]  # whatever it wraps
+    """A task's repeatable positional argument, every flag that takes a value, and every flag."""
     asked = copy.copy(task)
     asked.help = dict(task.help)  # Invoke empties it while it answers
     arguments = asked.get_arguments()
-    flags = {f"{'-' if len(name) == 1 else '--'}{name}" for one in arguments if one.takes_value for name in one.names}
+    flags = {f"{'-' if len(name) == 1 else '--'}{name}" for one in arguments for name in one.names}
+    valued = {
+        f"{'-' if len(name) == 1 else '--'}{name}" for one in arguments if one.takes_value for name in one.names
+    }
     wanted = next((name for name in task.iterable if name in (task.positional or ())), None)
-    return wanted, flags
+    return wanted, valued, flags
 
 
 def main() -> None:

@@ -28,6 +28,15 @@ Key = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+yamlfile.PATTERNS |= {
+    r"^[a-z0-9]+([._-][a-z0-9]+)*$": "must be lower case letters, digits, and single . _ - between them",
+    r"^[a-z0-9.:_/-]+$": "must be lower case: letters, digits and . : _ / -",
+    r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$": "must be a tag: letters, digits, . _ -, at most 128",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "must be a variable's name: letters, digits and _",
+    r"^[a-zA-Z0-9._-]+$": "must be letters, digits and . _ -",
+}
+
+
 class Secret(Strict):
     """A build secret: `RUN --mount=type=secret,id=…` sees it, no layer does. Exactly one source."""
 

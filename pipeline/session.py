@@ -14,9 +14,9 @@ from pipeline.errors import BadFile
 from pipeline.progress import Progress
 
 if TYPE_CHECKING:
-    from pipeline.flow import Release
     from pipeline.model import Record
     from pipeline.policy import Policy
+    from pipeline.tree import Release
     from pipeline.workspace import Workspace
 
 
@@ -52,24 +52,56 @@ class Session:
     def save(self, record: Record) -> Path:
         """Write a record with its reports; returns record.json."""
         from pipeline.model import document
+
+        return self.save_document(document(record, "record"))
+
+    def save_document(self, record: dict[str, Any]) -> Path:
+        """The same for a record that is a document already."""
         from pipeline.report import files
 
-        file = files.save(document(record, "record"), self.reports)
+        file = files.save(record, self.reports)
         # The signature beside it was made of the record that stood there before.
         file.with_name(file.name + ".sigstore.json").unlink(missing_ok=True)
         return file
 
+    def records(self, image: str) -> list[Path]:
+        """Every record.json of an image, the newest first."""
+        found = (self.reports / image).glob("*/record.json")
+        return sorted(found, key=lambda file: file.stat().st_mtime, reverse=True)
+
     def newest_record(self, image: str) -> Path:
         """The record.json of the newest release of an image. Raises BadFile when there is none."""
-        found = sorted((self.reports / image).glob("*/record.json"), key=lambda file: file.stat().st_mtime)
+        found = self.records(image)
         if not found:
             raise BadFile("no record", file=self.reports / image, hint=f"`release {image}` writes one")
-        return found[-1]
+        return found[0]
+
+    def reference(self, target: str) -> str:
+        """What a person calls an image, as a reference: one of the tree by its name means its newest release."""
+        if target.startswith("-"):
+            raise BadFile(f"`{target}` is no image", file="verify", hint="repository@sha256:…, or a name of the tree")
+        if "/" in target and not Path(target).exists():
+            return target
+        if Path(target).exists():
+            raise BadFile("that is a file or a folder here", file=target, hint=f"verify --offline {target}")
+        recipe = self.workspace.named(target)
+        pushed = (files_of(file).get("pushed") for file in self.records(recipe.name))
+        newest = next(filter(None, pushed), None)
+        if newest is None:
+            raise BadFile("no release", file=self.reports / recipe.name, hint=f"`release {recipe.name}` first")
+        return str(newest["reference"])
 
     def record_of(self, reference: str) -> Path | None:
         """The record here that speaks of a digest, if there is one."""
         digest = reference.rpartition("sha256:")[2]
         return next(iter(self.reports.glob(f"*/{digest}/record.json")), None)
+
+
+def files_of(file: Path) -> dict[str, Any]:
+    """A record.json as it lies there. Raises BadFile."""
+    from pipeline.report import files
+
+    return files.load(file)
 
 
 def find_root(configured: str | None) -> Path:

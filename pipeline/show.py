@@ -17,8 +17,8 @@ from pipeline.model import Build, Measurement, Outcome, Scan, Skipped, Smoke, do
 from pipeline.report.words import duration, size, visible
 
 if TYPE_CHECKING:
-    from pipeline.flow import Release
     from pipeline.setup.parts import Part
+    from pipeline.tree import Release
     from pipeline.verify import Evidence
 
 STYLES = {"ok": "green", "passed": "green", "failed": "bold red", "missing": "bold red", "wrong": "bold red",

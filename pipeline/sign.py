@@ -130,10 +130,11 @@ def attested(
 
 
 def sign_file(file: Path, keys: Keys, *, run: tools.Run = tools.run) -> Path:
-    """Sign a file for checks without a registry; return the bundle written beside it."""
+    """Sign a file for checks without a registry; return the bundle written beside it, readable like the file."""
     bundle = file.with_name(file.name + ".sigstore.json")
     argv = ["sign-blob", "--yes", "--key", keys.private, "--bundle", str(bundle), *_private_flags("", run)]
     _cosign(argv, str(file), run)
+    bundle.chmod(0o644)
     return bundle
 
 
@@ -141,10 +142,15 @@ def check_file(file: Path, public_key: Path, *, run: tools.Run = tools.run) -> N
     """Raise EvidenceBroken unless the bundle beside the file holds a signature of these very bytes by this key."""
     bundle = file.with_name(file.name + ".sigstore.json")
     if not bundle.is_file():
+        raise EvidenceBroken(f"{file} has no signature beside it",
+                             hint=f"{bundle.name} is made with the verdict: `release` the image again")  # fmt: skip
+    try:
+        _cosign(["verify-blob", "--bundle", str(bundle), *_public_flags("", public_key, run)], str(file), run)
+    except (EvidenceBroken, ToolFailed) as error:
         raise EvidenceBroken(
-            f"{file} has no signature beside it", hint=f"{bundle.name} was made when it was released"
-        )
-    _cosign(["verify-blob", "--bundle", str(bundle), *_public_flags("", public_key, run)], str(file), run)
+            f"{file} was changed after it was signed, or another key than {public_key} signed it",
+            hint=f"cosign says: {error.what.splitlines()[-1].strip()}",
+        ) from None
 
 
 def signatures(reference: str, public_key: Path, *, run: tools.Run = tools.run) -> int:

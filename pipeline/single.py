@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from pipeline import flow, layout, lock, registry, settings
+from pipeline import flow, layout, lock, registry, settings, sign, verify
 from pipeline.attribution import attribute
 from pipeline.build import build, by_digest
 from pipeline.errors import PolicyViolated
 from pipeline.flow import Job, Options, Say
 from pipeline.layout import Layout
 from pipeline.measure import measure, sources
-from pipeline.model import Build, Image, LayerOrigin, Measurement, Pushed, Scan, Skipped, Smoke
+from pipeline.model import Build, Image, LayerOrigin, Measurement, Pushed, Scan, Skipped, Smoke, document
 from pipeline.policy import Policy
 from pipeline.recipe import Recipe
 from pipeline.scan.here import scan_here
 from pipeline.smoke import smoke
+from pipeline.tree import job_for
 from pipeline.workspace import Workspace
 
 
@@ -61,13 +63,18 @@ def push_proven(recipe: Recipe, file: Path, say: Say) -> str:
     return image.reference
 
 
-def sign_proven(recipe: Recipe, file: Path, say: Say) -> Pushed:
-    """Sign and attest the digest of such a record, which its registry must hold already. Raises PolicyViolated."""
+def sign_proven(recipe: Recipe, file: Path, save: Callable[[dict[str, Any]], Path], say: Say) -> Pushed:
+    """Sign and attest the digest of such a record, which its registry must hold already; complete the record.
+
+    Raises PolicyViolated, EvidenceBroken.
+    """
     image = flow.proven(file, recipe)
     if registry.digest_of(image.reference) is None:
         raise PolicyViolated(f"{image.reference} is not in its registry", hint=f"`push {recipe.name}` first")
     with lock.held(recipe.full_repository):
-        return flow.publish(image, file, recipe.tags, lambda what: say(recipe.name, what))
+        pushed = flow.publish(image, file, recipe.tags, lambda what: say(recipe.name, what))
+        sign.sign_file(save({**verify.read_record(file), "pushed": document(pushed)}), sign.keys())
+        return pushed
 
 
 @contextmanager
@@ -77,7 +84,7 @@ def _contents(
     """The image's build, its layout and its job, after everything that it builds on was built."""
     ready: dict[str, tuple[Image, tuple[str, ...]]] = {}
     for recipe in workspace.ordered([name]):
-        job = flow.job_for(workspace, recipe, ready)
+        job = job_for(workspace, recipe, ready)
 
         def doing(what: str, image: str = recipe.name) -> None:
             say(image, what)

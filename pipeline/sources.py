@@ -38,8 +38,9 @@ def of(folder: Path, *, run: tools.Run = tools.run) -> Sources:
         except (ToolFailed, ToolMissing):
             return ""  # not a repository, no commit yet, no remote: all of them mean "not known"
 
-    revision, _, committed = git("log", "-1", "--format=%H %ct", "--", ".").partition(" ")
-    if revision and git("status", "--porcelain", "--", "."):
+    last = git("log", "-1", "--format=%H %ct", "--", ".") or git("log", "-1", "--format=%H %ct")
+    revision, _, committed = last.partition(" ")
+    if revision and git("status", "--porcelain", "--", "."):  # also a folder that was never committed
         revision += "-dirty"
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or committed or "0"
     return Sources(revision=revision or None, url=_public(git("remote", "get-url", "origin")), epoch=int(epoch))

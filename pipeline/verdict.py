@@ -1,7 +1,7 @@
 """A record and a profile in, one verdict with every reason out. Speaks to: nothing.
 
 The stages say what is; this says what is too much. An error says no; warnings are shown; a waiver turns an error into
-a shown, waived reason. Every reason's id is described in docs/verdict.md.
+a shown, waived reason. Every reason's id is described in policies/verdict.md.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ from pipeline.recipe import Recipe
 ORDER = ("critical", "high", "medium", "low")
 LAPSES_SOON = 14  # days
 ADVISORY = re.compile(r"[A-Z]+-[A-Za-z0-9-]*\d[A-Za-z0-9-]*")  # CVE-2025-32434, GHSA-…, PYSEC-…, DSA-…
+HINTS = {
+    "stops on SIGTERM": "let process 1 handle SIGTERM (exec form, or `exec` in a script), or set `smoke.init: true`",
+    "keeps running": "give `smoke.command` something that keeps running, like [sleep, infinity]",
+}  # what a probe of our own asks for
 REASONS = frozenset(
     {
         "unreadable-file",
@@ -44,7 +48,7 @@ REASONS = frozenset(
         "unused-waiver",
         "unknown-reason-waived",
     }
-)  # docs/verdict.md describes each
+)  # policies/verdict.md describes each
 
 
 def judge(
@@ -180,8 +184,10 @@ def _smoke(record: Record, recipe: Recipe, profile: Profile) -> Iterator[Reason]
 
 def _probe(outcome: Outcome, recipe: Recipe, profile: Profile) -> Iterator[Reason]:
     if outcome.outcome == "failed":
-        yield _reason("smoke", "probe-failed", Severity.ERROR, f"{outcome.probe}: {outcome.because}",
-                      f"it saw: {outcome.saw}" if outcome.saw else "its last lines are in the report")  # fmt: skip
+        hint = (
+            f"it saw: {outcome.saw}" if outcome.saw else HINTS.get(outcome.probe, "its last lines are in the report")
+        )
+        yield _reason("smoke", "probe-failed", Severity.ERROR, f"{outcome.probe}: {outcome.because}", hint)
     elif outcome.outcome == "skipped" and outcome.probe == "sees a GPU":
         level: Level = "error" if recipe.smoke.gpu == "required" else profile.smoke.without_gpu
         yield from _at(level, "smoke", "no-gpu", outcome.because or "", "run the release on a machine with a GPU")
@@ -198,7 +204,8 @@ def _start_time(smoke: Smoke, recipe: Recipe) -> Iterator[Reason]:
 def _waived(reasons: Iterable[Reason], recipe: Recipe, waivers: Sequence[Waiver], today: date) -> Iterator[Reason]:
     for reason in reasons:
         waiver = next((one for one in waivers if one.rule == reason.rule and _meant(one, recipe, today)), None)
-        yield dataclasses.replace(reason, waived=waiver.reason) if waiver and not reason.waived else reason
+        words = f"{waiver.reason} (accepted by {waiver.accepted_by} until {waiver.until})" if waiver else None
+        yield dataclasses.replace(reason, waived=words) if words and not reason.waived else reason
 
 
 def _about_waivers(
@@ -212,7 +219,7 @@ def _about_waivers(
         if waiver.rule not in REASONS and not ADVISORY.fullmatch(waiver.rule):
             near = difflib.get_close_matches(waiver.rule, REASONS, n=1)
             yield _reason("policy", "unknown-reason-waived", Severity.ERROR, f"`{waiver.rule}` is nothing to waive",
-                          f"did you mean `{near[0]}`?" if near else "docs/verdict.md lists the reasons",
+                          f"did you mean `{near[0]}`?" if near else "policies/verdict.md lists the reasons",
                           file=waiver.file)  # fmt: skip
             continue
         left = (date.fromisoformat(waiver.until) - today).days
@@ -247,7 +254,7 @@ def _reason(
     stage: str, rule: str, severity: Severity, message: str, hint: str, *, line: int | None = None,
     file: str | None = None,
 ) -> Reason:  # fmt: skip
-    docs = "docs/verdict.md"
+    docs = "policies/verdict.md"
     return Reason(
         stage=stage, rule=rule, severity=severity, message=message, hint=hint, line=line, file=file, docs=docs
     )

@@ -38,7 +38,7 @@ def verify(reference: str, public_key: Path, *, record: Path | None = None, run:
     reference = pinned(reference, run)
     digest = reference.rpartition("@")[2]
     signatures = sign.signatures(reference, public_key, run=run)
-    checked = [f"{signatures} signature{'s' * (signatures != 1)} of this digest by {public_key.name}"]
+    checked = [f"{signatures} signature{'s' * (signatures != 1)} of this digest by {_key(public_key)}"]
     attested = {
         kind: sign.attested(reference, kind, public_key, run=run)
         for kind in (sign.RECORD, sign.SBOM, sign.PROVENANCE)
@@ -55,6 +55,7 @@ def verify(reference: str, public_key: Path, *, record: Path | None = None, run:
     checked.append(f"the record speaks of this digest and its verdict is {newest['verdict']['outcome']}")
     if record is not None:
         checked.append(_compared(record, records))
+        checked += _beside(record, read_record(record))
     return Evidence(
         reference=reference, digest=digest, outcome="passed", released=str(newest["started"]), signatures=signatures,
         attestations={kind: len(found) for kind, found in attested.items()}, policy=newest["policy"],
@@ -64,7 +65,7 @@ def verify(reference: str, public_key: Path, *, record: Path | None = None, run:
 
 def verify_offline(record: Path, public_key: Path, *, run: tools.Run = tools.run) -> Evidence:
     """Check a released record.json with the signature beside it: no registry, no network."""
-    record = record / "record.json" if record.is_dir() else record
+    record = _newest(record) if record.is_dir() else record
     document = read_record(record)
     sign.check_file(record, public_key, run=run)
     digest = str(document.get("digest"))
@@ -73,9 +74,22 @@ def verify_offline(record: Path, public_key: Path, *, run: tools.Run = tools.run
     return Evidence(
         reference=str(pushed.get("reference")), digest=digest, outcome="passed", released=str(document["started"]),
         signatures=1, attestations={}, policy=document["policy"],
-        checked=(f"{record.name} carries a signature by {public_key.name}", "its verdict is passed",
-                 "the registry was not asked"),
+        checked=(f"{record} carries a signature by {_key(public_key)}", "its verdict is passed",
+                 *_beside(record, document), "the registry was not asked"),
     )  # fmt: skip
+
+
+def _key(public_key: Path) -> str:
+    """The key's file and fingerprint: the same file name can hold anybody's key."""
+    return f"{public_key.name} (sha256:{tools.sha256_of(public_key)[:16]}…)"
+
+
+def _newest(folder: Path) -> Path:
+    """The record in a folder, or the newest in those below it."""
+    if (folder / "record.json").is_file():
+        return folder / "record.json"
+    found = sorted(folder.glob("*/record.json"), key=lambda file: file.stat().st_mtime)
+    return found[-1] if found else folder / "record.json"
 
 
 def pinned(reference: str, run: tools.Run = tools.run) -> str:
@@ -102,6 +116,17 @@ def read_record(file: Path) -> dict[str, Any]:
     return document
 
 
+def consistent(document: Mapping[str, Any], where: str) -> None:
+    """Raise EvidenceBroken for a verdict "passed" that stands beside an error which nobody waived."""
+    verdict = document.get("verdict") or {}
+    for reason in verdict.get("reasons") or ():
+        if reason.get("severity") == "error" and not reason.get("waived"):
+            raise EvidenceBroken(
+                f"{where}: the verdict says {verdict.get('outcome')} beside an error: {reason.get('message')}",
+                hint="no release writes that: the record was changed; release the image again",
+            )
+
+
 def _passed(document: Mapping[str, Any], digest: str, where: str) -> None:
     if document.get("digest") != digest:
         raise EvidenceBroken(f"{where}: the record speaks of {document.get('digest')}, not of {digest}",
@@ -109,6 +134,25 @@ def _passed(document: Mapping[str, Any], digest: str, where: str) -> None:
     verdict = document.get("verdict") or {}
     if verdict.get("outcome") != "passed":
         raise EvidenceBroken(f"{where}: the verdict is {verdict.get('outcome')}", hint="it must not be used")
+    consistent(document, where)
+
+
+def _beside(record: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the files beside a record say, that it names with their sha256."""
+    said = []
+    for stage, key in (("scan", "sbom"), ("build", "provenance")):
+        named = (document.get(stage) or {}).get(key) or {}
+        if not isinstance(named.get("file"), str):
+            continue
+        file = record.with_name(Path(named["file"]).name)
+        if not file.is_file():
+            said.append(f"{file.name} is not here and was not looked at")
+        elif tools.sha256_of(file) != named.get("sha256"):
+            raise EvidenceBroken(f"{file} is not the file that the record names: its sha256 differs",
+                                 hint="it was changed since; the attested one is in the registry")  # fmt: skip
+        else:
+            said.append(f"{file.name} is the file that the record names")
+    return tuple(said)
 
 
 def _compared(record: Path, attested: tuple[Mapping[str, Any], ...]) -> str:

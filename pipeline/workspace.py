@@ -20,15 +20,17 @@ from pipeline.recipe import Recipe
 
 @dataclass(frozen=True)
 class Workspace:
-    """The images of a tree, by name, and the Dockerfile of each."""
+    """The images of a tree, by name, the Dockerfile of each, and the folders that hold none yet."""
 
     root: Path
     recipes: Mapping[str, Recipe]
     dockerfiles: Mapping[str, Dockerfile]
+    unfinished: Mapping[str, BadFile]  # folder → why it holds no image
 
     def bases(self, name: str) -> dict[str, str]:
         """Which images of the tree the image needs: name as its Dockerfile writes it → name in the tree."""
         known = {alias: other.name for other in self.recipes.values() for alias in _aliases(other)}
+        known |= {folder: folder for folder in self.unfinished}
         wanted = {stage.image for stage in self.dockerfiles[name].stages if stage.needed and stage.parent is None}
         return {image: known[image] for image in sorted(filter(None, wanted)) if image in known}
 
@@ -37,16 +39,23 @@ class Workspace:
         return tuple(sorted({alias for one in self.recipes.values() for alias in _aliases(one)}))
 
     def ordered(self, names: Iterable[str]) -> tuple[Recipe, ...]:
-        """The named images and all that they build on, bases first. Raises BadFile when they go in a circle."""
+        """The named images and all that they build on, bases first.
+
+        Raises BadFile when they go in a circle, and for one that is not there or not finished.
+        """
+        return tuple(self.named(name) for name in self.order(names))
+
+    def order(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The same by name, with the unfinished ones that they build on. Raises BadFile for a circle."""
         graph: dict[str, set[str]] = {}
         waiting = [self.named(name).name for name in names] or list(self.recipes)
         while waiting:
             name = waiting.pop()
             if name not in graph:
-                graph[name] = set(self.bases(name).values())
+                graph[name] = set(self.bases(name).values()) if name in self.recipes else set()
                 waiting.extend(sorted(graph[name]))
         try:
-            return tuple(self.recipes[name] for name in TopologicalSorter(_sorted(graph)).static_order())
+            return tuple(TopologicalSorter(_sorted(graph)).static_order())
         except CycleError as error:
             circle = list(reversed(error.args[1]))
             file = self.recipes[circle[0]].dockerfile_path
@@ -60,6 +69,8 @@ class Workspace:
         """The recipe of this name. Raises BadFile with the nearest name."""
         if name in self.recipes:
             return self.recipes[name]
+        if name in self.unfinished:
+            raise self.unfinished[name]
         near = difflib.get_close_matches(name, self.recipes, n=1)
         known = ", ".join(sorted(self.recipes)) or "none"
         raise BadFile(f"no image `{name}` in this tree", file=self.root / "dockerfiles",
@@ -71,27 +82,38 @@ class Workspace:
 
 
 def read(root: Path) -> Workspace:
-    """Read every image.yaml below dockerfiles/ and parse its Dockerfile. Raises BadFile."""
+    """Read every image.yaml below dockerfiles/ and parse its Dockerfile.
+
+    A mistake in one folder is kept for whoever asks for that image: the others are still there. Raises BadFile when
+    there is no image at all, or when two have the same name.
+    """
     folder = root / "dockerfiles"
-    files = sorted(folder.glob("*/image.yaml"))
-    without = [
-        entry.parent for entry in sorted(folder.glob("*/Dockerfile")) if entry.with_name("image.yaml") not in files
-    ]
-    if without:
-        raise BadFile("no image.yaml beside the Dockerfile", file=without[0],
-                      hint=f"write {without[0] / 'image.yaml'} with at least `name:` and `repository:`")  # fmt: skip
-    if not files:
+    recipes: dict[str, Recipe] = {}
+    dockerfiles: dict[str, Dockerfile] = {}
+    unfinished: dict[str, BadFile] = {}
+    for place in sorted({file.parent for name in ("image.yaml", "Dockerfile") for file in folder.glob(f"*/{name}")}):
+        try:
+            for one in expand(_recipe(place)):
+                if one.name in recipes:
+                    raise BadFile(
+                        f"two images are named `{one.name}`", file=place / "image.yaml", hint="names must differ"
+                    )
+                dockerfiles[one.name] = parsed(one)
+                recipes[one.name] = one
+        except BadFile as error:
+            unfinished[place.name] = error
+    if not recipes and not unfinished:
         raise BadFile(
             "no image to build", file=folder, hint="put a Dockerfile and an image.yaml in dockerfiles/<image>/"
         )
-    recipes: dict[str, Recipe] = {}
-    for file in files:
-        for one in expand(recipe.read(file)):
-            if one.name in recipes:
-                raise BadFile(f"two images are named `{one.name}`", file=file, hint="names must differ")
-            recipes[one.name] = one
-    dockerfiles = {name: parsed(one) for name, one in recipes.items()}
-    return Workspace(root=root, recipes=recipes, dockerfiles=dockerfiles)
+    return Workspace(root=root, recipes=recipes, dockerfiles=dockerfiles, unfinished=unfinished)
+
+
+def _recipe(place: Path) -> Recipe:
+    if not (place / "image.yaml").is_file():
+        raise BadFile("no image.yaml beside the Dockerfile", file=place,
+                      hint=f"write {place / 'image.yaml'} with at least `name:` and `repository:`")  # fmt: skip
+    return recipe.read(place)
 
 
 def expand(one: Recipe) -> tuple[Recipe, ...]:

@@ -47,6 +47,7 @@ def parse(text: str, model: type[Model], path: Path) -> Model:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         _refuse_aliases(text, path)
+        _refuse_duplicates(root, path)
         values = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -78,6 +79,24 @@ def _refuse_aliases(text: str, path: Path) -> None:
                           hint="write the value out")  # fmt: skip
 
 
+def _refuse_duplicates(node: yaml.Node | None, path: Path) -> None:
+    """YAML takes the last of two equal keys without a word: a limit would vanish in a merge."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        elif isinstance(node, yaml.MappingNode):
+            first: dict[str, int] = {}
+            for key, value in node.value:
+                line, column = key.start_mark.line + 1, key.start_mark.column + 1
+                if str(key.value) in first:
+                    raise BadFile(f"the key `{key.value}` is there twice, first on line {first[str(key.value)]}",
+                                  file=path, line=line, column=column, hint="keep one of them")  # fmt: skip
+                first[str(key.value)] = line
+                waiting.append(value)
+
+
 def _explained(
     error: ErrorDetails, count: int, root: yaml.Node | None, model: type[BaseModel], path: Path
 ) -> BadFile:
@@ -94,10 +113,34 @@ def _explained(
     elif error["type"] == "missing":
         what, hint = f"`{name}` is missing", "add it; docs/reference.md shows an example"
     else:
-        message = re.sub(r"^Value error, ", "", error["msg"])
-        what, hint = f"`{name}`: {message}", f"it reads {error['input']!r}"[:200]
+        what, hint = f"`{name}`: {_words(error)}", f"it reads {_shown(error['input'])}"
     more = f" (and {count - 1} more)" if count > 1 else ""
     return BadFile(what + more, file=path, line=line, column=column, hint=hint)
+
+
+def _words(error: ErrorDetails) -> str:
+    """Pydantic's complaint as a person would say it."""
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind == "string_type":
+        return 'must be text: put it in quotes, like "1.0"'
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "must hold keys and values, like {key: value}"
+    if kind == "list_type":
+        return "must be a list, like [one, two]"
+    if kind in ("bool_parsing", "bool_type"):
+        return "must be true or false"
+    if kind in ("int_parsing", "int_type", "int_from_float"):
+        return "must be a whole number"
+    if kind == "literal_error":
+        return f"must be {limits['expected']}"
+    if kind == "string_pattern_mismatch":
+        return PATTERNS.get(limits["pattern"], f"must look like {limits['pattern']}")
+    return re.sub(r"^Value error, ", "", error["msg"])
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in the YAML, shortened."""
+    return (str(value).lower() if isinstance(value, bool) else repr(value))[:200]
 
 
 def _place(node: yaml.Node | None, where: tuple[int | str, ...]) -> tuple[int | None, int | None]:
@@ -138,6 +181,9 @@ def _resolve(spot: Any, schema: dict[str, Any]) -> dict[str, Any]:
     return spot if isinstance(spot, dict) else {}
 
 
+PATTERNS: dict[str, str] = {}  # a pattern of a model → what it asks for, in words; recipe.py fills it
+
+
 UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30,
          "k": 2**10, "m": 2**20, "g": 2**30}  # fmt: skip
 SPANS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -155,6 +201,14 @@ def _seconds(value: Any) -> Any:
     if isinstance(value, bool) or not match or match[2] not in SPANS:
         raise ValueError("a time span looks like 30s, 2m or 14d")
     return float(match[1]) * SPANS[match[2]]
+
+
+def seconds(text: str, name: str) -> float:
+    """A time span from the command line. Raises BadFile that names the option."""
+    try:
+        return float(_seconds(text))
+    except ValueError as error:
+        raise BadFile(f"`{text}`: {error}", file=name, hint="30s") from None
 
 
 def _text(value: Any) -> Any:

@@ -1,6 +1,8 @@
 """unpinned-base: a base image named by a tag, which can be pushed again."""
 
+import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pipeline import facts
 from pipeline.bases import as_written, problem_with
@@ -13,13 +15,15 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     `scratch`, other stages and images of the tree (parameter `tree`: their names) are fine: the pipeline builds those
     itself and hands their fresh digest to the build. A base that only a build argument gives is not judged.
     """
-    tree = frozenset(context.parameters.get("tree", ())) if context.recipe is not None else frozenset()
+    tree = frozenset(context.parameters.get("tree", ()))
     for stage in dockerfile.stages:
         if not stage.needed or stage.parent is not None or stage.image in (None, "", "scratch"):
             continue
         parts = facts.reference(stage.image or "")
         if parts.digest is None and not {stage.image, parts.repository} & tree:
-            yield problem_with(stage, dockerfile, f"{as_written(stage)} may be another image tomorrow")
+            problem = problem_with(stage, dockerfile, f"{as_written(stage)} may be another image tomorrow")
+            near = difflib.get_close_matches(stage.image or "", tree, n=1, cutoff=0.8)
+            yield replace(problem, hint=f"did you mean this tree's `{near[0]}`?") if near else problem
 
 
 RULE = Rule(

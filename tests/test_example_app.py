@@ -21,7 +21,7 @@ import pytest
 from pipeline import recipe
 
 TREE = Path(__file__).parents[1] / "dockerfiles"
-IMAGES = sorted(path.parent for path in TREE.glob("*/image.yaml"))
+IMAGES = [TREE / name for name in ("debian-base", "cuda-runtime", "fastapi-gpu", "fastapi-gpu-hub")]
 FOLDER = TREE / "fastapi-gpu"
 KEY = "made-up-for-this-test"
 HARDENED = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--memory=2g",

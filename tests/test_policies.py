@@ -93,7 +93,8 @@ def test_page_names_a_way_out_and_it_works(rule: Rule) -> None:
 def test_no_rule_is_forgotten() -> None:
     modules = {path.stem for path in POLICIES.glob("*.py")} - {"__init__"}
     assert modules == {rule.id.replace("-", "_") for rule in RULES}
-    assert {path.stem for path in POLICIES.glob("*.md")} == {rule_id.replace("-", "_") for rule_id in IDS}
+    pages = {path.stem for path in POLICIES.glob("*.md")} - {"verdict"}  # the reasons that no rule of the check gives
+    assert pages == {rule_id.replace("-", "_") for rule_id in IDS}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)

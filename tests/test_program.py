@@ -73,3 +73,48 @@ def test_a_wrong_name_is_told_with_what_to_try(words, code, tmp_path):
     assert ended.returncode == code
     assert "try: " in ended.stderr
     assert Path(words[1]).name in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("relase",), "did you mean `release`?"),
+        (("release", "--frsh"), "did you mean `--fresh`?"),
+        (("xyzzy",), "--list"),
+    ],
+)
+def test_a_wrong_word_is_told_with_the_nearest_one(words, hint):
+    ended = seatrial(*words)
+    assert ended.returncode == 1
+    assert hint in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("release", "--format", "yaml"), ("lint", "--fail-on", "fatal"), ("release", "--wait", "soon")]
+)
+def test_a_wrong_value_is_told_before_anything_is_done(words, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    ended = seatrial(*words, cwd=tmp_path, SEATRIAL_ROOT=str(tmp_path))
+    assert ended.returncode == 3
+    assert (ended.stdout, "Traceback" in ended.stderr) == ("", False)
+    assert words[1] in ended.stderr
+
+
+def test_a_lint_that_looked_at_nothing_does_not_pass(tmp_path):
+    ended = seatrial("lint", ".", cwd=tmp_path)
+    assert (ended.returncode, "no Dockerfile in there" in ended.stderr) == (3, True)
+
+
+def test_a_typo_in_the_name_of_a_tree_image_is_told_as_one(tmp_path):
+    for name, base in (("debian-base", "scratch"), ("hello", "debian-bas")):
+        folder = tmp_path / "dockerfiles" / name
+        folder.mkdir(parents=True)
+        (folder / "Dockerfile").write_text(f"FROM {base}\nUSER 1\n")
+        (folder / "image.yaml").write_text(f"name: {name}\nrepository: team/{name}\n")
+    ended = seatrial("lint", cwd=tmp_path)
+    assert "did you mean this tree's `debian-base`?" in ended.stdout
+
+
+def test_output_that_goes_to_a_file_is_neither_wrapped_nor_padded():
+    lines = seatrial("rules").stdout.splitlines()
+    assert lines == [line.rstrip() for line in lines]

@@ -62,7 +62,7 @@ def test_a_dockerfile_without_image_yaml_and_a_name_nobody_has_are_told(tree):
     (tree.root / "dockerfiles" / "other").mkdir()
     (tree.root / "dockerfiles" / "other" / "Dockerfile").write_text("FROM scratch\n")
     with pytest.raises(BadFile, match=r"no image\.yaml beside the Dockerfile"):
-        workspace.read(tree.root)
+        workspace.read(tree.root).named("other")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_dockerfile_without_image_yaml_and_a_name_nobody_has_are_told(tree):
         ("context: ../secrets", "must stay below the image's folder"),
         ("dockerfile: /etc/passwd", "must stay below the image's folder"),
         ("platforms: [linux/amd64, linux/arm64]", "at most 1 item"),
-        ("name: Bad Name", "should match pattern"),
+        ("name: Bad Name", "must be lower case"),
     ],
 )
 def test_an_image_yaml_that_reaches_outside_or_is_malformed_is_refused(tree, line, expected):
@@ -82,4 +82,40 @@ def test_an_image_yaml_that_reaches_outside_or_is_malformed_is_refused(tree, lin
         "\n".join(row for row in file.read_text().splitlines() if not row.startswith(key)) + f"\n{line}\n"
     )
     with pytest.raises(BadFile, match=expected):
-        workspace.read(tree.root)
+        workspace.read(tree.root).named("app")
+
+
+def test_a_folder_that_is_not_finished_stops_only_what_builds_on_it(tree):
+    tree("good", "FROM scratch\n")
+    tree("child", "FROM half\n")
+    (tree.root / "dockerfiles" / "half").mkdir()
+    (tree.root / "dockerfiles" / "half" / "Dockerfile").write_text("FROM scratch\n")
+    found = workspace.read(tree.root)
+    assert [one.name for one in found.ordered(["good"])] == ["good"]
+    assert found.order(["child"]) == ("half", "child")
+    with pytest.raises(BadFile, match=r"no image\.yaml"):
+        found.ordered(["child"])
+
+
+def test_a_key_that_is_there_twice_is_refused_because_the_first_would_vanish(tree):
+    tree("app", "FROM scratch\n", budget="{bytes: 1MB, bytes: 90MB}")
+    with pytest.raises(BadFile, match="the key `bytes` is there twice, first on line 3") as caught:
+        workspace.read(tree.root).named("app")
+    assert (caught.value.line, caught.value.hint) == (3, "keep one of them")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("tags: [0.1]", "`tags.0`: must be text: put it in quotes"),
+        ("smoke: {read_only: perhaps}", "`smoke.read_only`: must be true or false"),
+        ("smoke: {probes: [{name: x, exec: [cat]}]}", "must hold keys and values"),
+        ("compression: brotli", "must be 'zstd' or 'gzip'"),
+        ("smoke: {gpu: maybe}", "must be 'auto', 'required' or 'none'"),
+    ],
+)
+def test_a_mistake_is_told_in_words_and_not_in_a_librarys(tree, line, words):
+    key, _, value = line.partition(": ")
+    tree("app", "FROM scratch\n", **{key: value})
+    with pytest.raises(BadFile, match=words.replace(".", r"\.")):
+        workspace.read(tree.root).named("app")

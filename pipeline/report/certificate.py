@@ -36,6 +36,8 @@ def standing(record: Record) -> Standing:
             where = f"it is in {record.pushed.reference.partition('@')[0]}"
         unseen = len(gaps(record))
         but = f" {count(unseen, 'thing')} not looked at." if unseen else ""
+        waived = sum(1 for reason in record.verdict.reasons if reason.waived and reason.severity is Severity.ERROR)
+        but += f" {count(waived, 'error')} waived." if waived else ""
         return Standing(outcome="passed", word="PASSED", sentence=f"This digest may ship; {where}.{but}")
     errors = count(sum(1 for reason in record.verdict.reasons if says_no(reason)), "error")
     what = "No image was built" if record.digest is None else "This digest may not ship"

@@ -100,7 +100,8 @@ def flaw_words(scan: Scan | Skipped | None) -> str:
     if isinstance(scan, Skipped) or scan.vulnerabilities is not None or scan.database is None:
         return "SKIPPED"
     counted = ", ".join(f"{number} {severity}" for severity, number in flaw_counts(scan.flaws))
-    return counted or "none known"
+    blind = " (partly blind)" if scan.database.blind else ""
+    return (counted or "none known") + blind
 
 
 def probe_words(smoke: Smoke | Skipped | None) -> str:
@@ -110,7 +111,8 @@ def probe_words(smoke: Smoke | Skipped | None) -> str:
     if isinstance(smoke, Skipped):
         return "SKIPPED"
     passed = sum(1 for probe in smoke.outcomes if probe.outcome == "passed")
-    mark = f", {SIMULATED}" if smoke.gpu.simulated else ""
+    skipped = sum(1 for probe in smoke.outcomes if probe.outcome == "skipped")
+    mark = (f", {skipped} skipped" if skipped else "") + (f", {SIMULATED}" if smoke.gpu.simulated else "")
     return f"{passed} of {len(smoke.outcomes)} passed{mark}"
 
 

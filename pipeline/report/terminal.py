@@ -42,7 +42,8 @@ def summary(document: Mapping[str, Any], width: int) -> Group:
         parts.append(Text(f"{len(reasons) - AT_ONCE} more reasons are in report.html and record.json"))
     if isinstance(record.smoke, Smoke) and any(one.outcome == "failed" for one in record.smoke.outcomes):
         last = [line for line in record.smoke.logs.splitlines() if line.strip()][-LOG_LINES:]
-        parts += ["", _heading("The container's last lines"), *(Text(clip(line, LONGEST)) for line in last)]
+        if last:
+            parts += ["", _heading("The container's last lines"), *(Text(clip(line, LONGEST)) for line in last)]
     return Group(*parts)
 
 

@@ -6,16 +6,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
-from pipeline.tasks.shared import FORMAT, expected_errors, opened, result
+from pipeline.tasks.shared import FORMAT, expected_errors, opened, result, task
 
 
 @task(
     positional=["path"],
     iterable=["path", "build_arg"],
     help={
-        "path": "Dockerfiles or folders that hold some (repeatable; default: dockerfiles/)",
+        "path": "Dockerfiles or folders that hold some (repeatable; default: dockerfiles/, or this folder)",
         "build_arg": "K=V, as in docker build (repeatable)",
         "target": "judge this stage as the one that ships",
         "format": FORMAT,
@@ -40,7 +40,9 @@ def lint(
     with opened(c, format, policy) as session:
         from pipeline import lint as linting
 
-        paths = [Path(one) for one in path] or [session.root / "dockerfiles"]
+        tree = session.root / "dockerfiles"
+        paths = [Path(one) for one in path] or [tree if tree.is_dir() else Path()]
+        linting.known_severity(fail_on)
         found = linting.lint(paths, session.policy, build_args=linting.arguments(build_arg), target=target or None)
         text = linting.render(found, format)
         if output:

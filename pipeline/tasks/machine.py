@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
-from pipeline.tasks.shared import FORMAT, expected_errors, show_on_stdout, tell
+from pipeline.tasks.shared import FORMAT, expected_errors, show_on_stdout, task, tell
 
 
 @task(help={"yes": "install system packages without asking (implied with CI=true)",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import functools
+import io
 import json
 import signal
 import sys
@@ -11,10 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import invoke
 from invoke import Context, Exit
 
 from pipeline import tools
-from pipeline.errors import BadFile, DiskFull, Interrupted, PipelineError
+from pipeline.errors import DiskFull, Interrupted, PipelineError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,12 +29,17 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a cancelled CI job, 
 IMAGE = "an image of the tree, by its name; a folder with an image.yaml"
 
 
+task = functools.partial(invoke.task, auto_shortflags=False)  # one letter would mean another thing for each task
+
+
 @contextmanager
 def expected_errors(format: str = "text") -> Iterator[None]:
     """Turn the failures that we planned for into one readable message and an exit code.
 
     With `json` the failure is a document on stdout as well, so that stdout is JSON either way.
     """
+    if format not in ("text", "json"):
+        raise Exit(f"seatrial: --format: unknown format `{format}`\n  try: text or json", code=3)
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
             signal.signal(number, _interrupted)
@@ -84,18 +92,21 @@ def result(value: Any, kind: str, format: str, text: Callable[[Any], RenderableT
 
     if format == "json":
         print(json.dumps(document(value, kind), indent=2, ensure_ascii=False))
-    elif format == "text":
-        show_on_stdout(text(value))
     else:
-        raise BadFile(f"unknown format `{format}`", file="--format", hint="text or json")
+        show_on_stdout(text(value))
 
 
 def show_on_stdout(renderable: RenderableType) -> None:
-    """Print a table for a person."""
+    """Print a table for a person. Off a terminal nothing is wrapped or padded: paths are there to be copied."""
     from rich.console import Console
 
-    # Off a terminal nothing is wrapped: paths and digests are there to be copied.
-    Console(width=None if sys.stdout.isatty() else 1000, highlight=False).print(renderable)
+    if sys.stdout.isatty():
+        Console(highlight=False).print(renderable)
+        return
+    plain = Console(width=1000, highlight=False, file=io.StringIO())
+    with plain.capture() as captured:
+        plain.print(renderable)
+    print(*(line.rstrip() for line in captured.get().splitlines()), sep="\n")
 
 
 def tell(words: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from pipeline.errors import PolicyViolated
-from pipeline.tasks.shared import FORMAT, IMAGE, opened, result
+from pipeline.tasks.shared import FORMAT, IMAGE, opened, result, task
 
 
 @task(positional=["image"], help={"image": IMAGE, "fresh": "every step again, bases pulled again", "format": FORMAT})
@@ -83,4 +83,8 @@ def sign(c: Context, image: str) -> None:
         from pipeline import single
 
         recipe = session.workspace.named(image)
-        print(single.sign_proven(recipe, session.newest_record(image), session.progress.say).reference)
+        print(
+            single.sign_proven(
+                recipe, session.newest_record(image), session.save_document, session.progress.say
+            ).reference
+        )

@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from invoke import Context, Exit, task
+from invoke import Context, Exit
 
 from pipeline.errors import BadFile
-from pipeline.tasks.shared import FORMAT, opened, result, show_on_stdout, tell
+from pipeline.tasks.shared import FORMAT, opened, result, show_on_stdout, task, tell
 
 
 @task(
@@ -19,13 +19,13 @@ from pipeline.tasks.shared import FORMAT, opened, result, show_on_stdout, tell
         "image": "images of the tree (repeatable; default: all), with what they build on",
         "fresh": "build every step and preparation again",
         "publish": "push, sign and attest what passed (--no-publish: stop at the verdict)",
-        "wait": "seconds to wait for another release of the same image",
+        "wait": "how long to wait for another release of the same image: 30s, 5m",
         "policy": "another policy.yaml",
         "format": FORMAT,
     },
 )
 def release(
-    c: Context, image: Sequence[str], fresh: bool = False, publish: bool = True, wait: float = 1800.0,
+    c: Context, image: Sequence[str], fresh: bool = False, publish: bool = True, wait: str = "30m",
     policy: str = "", format: str = "text",
 ) -> None:  # fmt: skip
     """Take images through the whole flow, to a signed digest.
@@ -39,17 +39,18 @@ def release(
     Exit 0: everything passed or was skipped with its reason. 10: a verdict says no. 3: something could not be done.
     """
     with opened(c, format, policy) as session:
-        from pipeline import flow, show
+        from pipeline import flow, show, tree
         from pipeline.session import release_document, set_up
         from pipeline.setup import ready
+        from pipeline.yamlfile import seconds
 
+        options = flow.Options(fresh=fresh, publish=publish, patience=seconds(wait, "--wait"))
         session.workspace, session.policy  # noqa: B018 - a bad file is told before the machine is touched
         if ready():
             session.progress.pause()
             set_up(yes=False, tell=tell)
-        options = flow.Options(fresh=fresh, publish=publish, patience=wait)
         ended = []
-        for one in flow.release_tree(
+        for one in tree.release_tree(
             session.workspace, image, session.policy, options, session.save, session.progress.say
         ):
             ended.append(one)
@@ -65,7 +66,7 @@ def release(
 @task(
     positional=["target"],
     help={
-        "target": "image@sha256:…, image:tag, or with --offline a record.json or its folder",
+        "target": "repository@sha256:…, repository:tag, or a name of the tree; --offline: a record or its folder",
         "key": "the signer's public key (default: this machine's)",
         "record": "a record.json that must say what was attested (default: the one in reports/, if any)",
         "offline": "ask no registry: check the record by the signature beside it",
@@ -91,7 +92,7 @@ def verify(
         if offline:
             evidence = checking.verify_offline(Path(target), public)
         else:
-            reference = checking.pinned(target)
+            reference = checking.pinned(session.reference(target))
             beside = Path(record) if record else session.record_of(reference)
             evidence = checking.verify(reference, public, record=beside)
         result(evidence, "evidence", format, show.evidence)

@@ -39,9 +39,10 @@ class Engine:
 
 
 @pytest.fixture
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     if os.geteuid() != 0 or shutil.which("dockerd") is None:
         pytest.skip("an engine of the test's own needs root and dockerd")
+    store = f"containerd-snapshotter={getattr(request, 'param', 'true')}"
     folder = Path("/tmp") / f"drill-engine-{os.getpid()}"  # a socket's path is short
     data = folder / "data"
     data.mkdir(parents=True)
@@ -51,7 +52,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         process = subprocess.Popen(
             ["dockerd", "--data-root", str(data), "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid",
              "--host", f"unix://{folder}/docker.sock", "--bridge", "none", "--iptables=false", "--config-file",
-             f"{folder}/daemon.json", "--feature", "containerd-snapshotter=true"], stdout=log, stderr=log,
+             f"{folder}/daemon.json", "--feature", store], stdout=log, stderr=log,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + 60
@@ -172,3 +173,25 @@ def test_an_engine_whose_disk_is_full_is_told_as_such(drill: Drill, engine: Engi
     assert squeezed("`docker system prune`") in ended.told
     assert "Dockerfile:4" in ended.told or where == "in a copy"
     assert not drill.reports.exists()
+
+
+@pytest.mark.parametrize("engine", ["false"], indirect=True, ids=["classic image store"])
+def test_with_the_classic_image_store_a_base_and_its_child_are_released_and_verified(
+    drill: Drill, engine: Engine
+) -> None:
+    """That store knows no digest before a push, hands its layers out plain, and finds a base by its tag only."""
+    drill.image("base")
+    drill.image("child", dockerfile='FROM base\nCOPY image.yaml /\nCMD ["/probe", "serve"]\n',
+                smoke='  command: ["/probe", "sleep"]\n')  # fmt: skip
+    drill.image("base", smoke='  command: ["/probe", "sleep"]\n')
+    ended = drill.run("release", "--format", "json", DOCKER_HOST=engine.host)
+    assert ended.code == 0, ended.said
+    base, child = (one["record"] for one in ended.document()["releases"])
+    assert child["build"]["base"]["digest"] == base["digest"]
+    assert child["build"]["image"]["engine_id"] not in (None, child["digest"])
+    assert child["measure"]["source"] == "docker save"
+    assert all(
+        layer["compressed_bytes"] < layer["bytes"] for layer in child["measure"]["layers"] if layer["bytes"] > 999
+    )
+    assert [layer["origin"] for layer in child["measure"]["layers"]] == ["base", "own"]
+    assert drill.run("verify", child["pushed"]["reference"]).code == 0

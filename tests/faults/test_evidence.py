@@ -71,6 +71,42 @@ def test_a_record_that_is_no_json_any_more_does_not_hold(released: Drill) -> Non
     denied(released, reference, said="is not readable JSON")
 
 
+@pytest.mark.parametrize("name", ["sbom.cdx.json", "provenance.json"])
+def test_evidence_beside_the_record_that_was_edited_does_not_hold(released: Drill, name: str) -> None:
+    file = record_file(released).with_name(name)
+    file.write_text(file.read_text().replace("a", "b", 1))
+    denied(released, "--offline", str(record_file(released)), said="is not the file that the record names")
+    denied(released, pinned(released), said="is not the file that the record names")
+
+
+def test_a_no_that_was_edited_into_a_yes_is_neither_pushed_nor_signed(
+    drill: Drill, pushed: Callable[[str], set[str]]
+) -> None:
+    drill.image(smoke='  command: ["/probe", "sleep"]\n  probes: [{name: nope, exec: {command: ["/nothing"]}}]\n')
+    assert drill.run("release").code == 10
+    file = record_file(drill)
+    record = drill.record()
+    record["verdict"]["outcome"] = "passed"
+    file.write_text(json.dumps(record))
+    assert drill.record()["verdict"]["outcome"] == "passed"
+    for word in ("push", "sign"):
+        ended = drill.run(word, "tiny")
+        assert (ended.code, "Traceback" in ended.said) == (10, False), ended.said
+    assert not pushed(f"{drill.prefix}/tiny")
+
+
+def test_what_was_proven_without_publishing_can_be_pushed_and_signed_later(drill: Drill) -> None:
+    drill.image()
+    assert drill.run("release", "--no-publish").code == 0
+    assert drill.record()["pushed"] is None
+    for word in ("push", "sign"):
+        ended = drill.run(word, "tiny")
+        assert ended.code == 0, ended.said
+    assert drill.record()["pushed"]["signatures"] == 1
+    assert drill.run("verify", "tiny").code == 0
+    assert drill.run("verify", "--offline", str(drill.reports / "tiny")).code == 0
+
+
 def test_another_key_proves_nothing(released: Drill, tmp_path: Path) -> None:
     other = other_key(tmp_path)
     denied(released, pinned(released), "--key", str(other.public), said="carries no signature by")
