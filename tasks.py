@@ -17,11 +17,11 @@ HERE = Path(__file__).parent
 def test(c: Context, select: str = "", fast: bool = False) -> None:
     """Run the tests, after setting up what they need."""
     from pipeline.session import set_up
-    from pipeline.setup import ready
+    from pipeline.setup import missing_for_tests, ready
 
     with product.expected_errors():
-        if not fast and ready():
-            set_up(yes=False, tell=lambda words: print(words, file=sys.stderr, flush=True))
+        if not fast and (ready() or missing_for_tests()):
+            set_up(yes=False, tell=lambda words: print(words, file=sys.stderr, flush=True), tests=True)
     argv = [
         sys.executable,
         "-m",

@@ -113,7 +113,7 @@ def find_root(configured: str | None) -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / "dockerfiles").is_dir()), here)
 
 
-def set_up(*, yes: bool, tell: Callable[[str], None]) -> None:
+def set_up(*, yes: bool, tell: Callable[[str], None], tests: bool = False) -> None:
     """Bring the machine up. A person at a terminal is asked before system packages are installed."""
     from pipeline import settings, setup
 
@@ -122,7 +122,7 @@ def set_up(*, yes: bool, tell: Callable[[str], None]) -> None:
     def ask(question: str) -> bool:
         return unattended or input(f"{question} [Y/n] ").strip().lower() in ("", "y", "yes")
 
-    setup.setup(ask=ask, say=tell)
+    setup.setup(ask=ask, say=tell, tests=tests)
 
 
 def release_document(ended: Sequence[Release]) -> dict[str, Any]:

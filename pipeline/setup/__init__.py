@@ -50,15 +50,17 @@ def look() -> tuple[Part, ...]:
         return tuple(pool.map(lambda one: one(), looks))
 
 
-def setup(*, ask: Callable[[str], bool], say: Callable[[str], None]) -> tuple[Part, ...]:
+def setup(*, ask: Callable[[str], bool], say: Callable[[str], None], tests: bool = False) -> tuple[Part, ...]:
     """Bring what is missing and return every part as it is afterwards. Asks before it installs system packages.
+
+    With `tests` also what only this repository's own tests use: a browser and a C compiler.
 
     When the answer is no, or root cannot be had, the commands are said and the rest is still done. Raises
     PipelineError on a system whose packages we do not know, EngineDown and RegistryFailed when a start fails.
     """
     with _alone(say):
         before = look()
-        names = _to_install(before)
+        names = (*_to_install(before), *(missing_for_tests() if tests else ()))
         if names:
             _install(names, ask, say)
         if look_at_engine().state is State.MISSING and tools.find("dockerd") is not None:
@@ -71,6 +73,12 @@ def setup(*, ask: Callable[[str], bool], say: Callable[[str], None]) -> tuple[Pa
             except PipelineError as error:  # without a scanner everything but scan works, and scan says so
                 say(f"Trivy could not be had: {error}")
         return look()
+
+
+def missing_for_tests() -> tuple[str, ...]:
+    """What the tests of this repository use and this machine lacks, by part."""
+    looks = {"browser": ("chromium", "chromium-browser", "google-chrome"), "compiler": ("gcc",)}
+    return tuple(part for part, programs in looks.items() if not any(map(tools.find, programs)))
 
 
 def stop() -> tuple[str, ...]:

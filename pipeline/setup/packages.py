@@ -28,8 +28,12 @@ DEBIAN: Mapping[str, tuple[str, ...]] = {
     "oras": ("oras",),
     "bubblewrap": ("bubblewrap",),
     "bootstrap": ("mmdebstrap", "debootstrap"),
+    "browser": ("chromium",),  # this and the next: for this repository's own tests
+    "compiler": ("gcc", "libc6-dev"),
 }
-UBUNTU: Mapping[str, tuple[str, ...]] = {**DEBIAN, "docker client": ("docker.io",), "compose": ("docker-compose-v2",)}
+UBUNTU: Mapping[str, tuple[str, ...]] = {
+    **DEBIAN, "docker client": ("docker.io",), "compose": ("docker-compose-v2",), "browser": (),  # there it is a snap
+}  # fmt: skip
 
 NEEDS_NEWER = ("bookworm", "trixie")  # Debian releases that run the newer suite's programs: libc 2.34 or later
 LOCK_PATIENCE = 600  # seconds; unattended-upgrades on a fresh cloud machine takes minutes
