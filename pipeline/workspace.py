@@ -98,7 +98,7 @@ def read(root: Path) -> Workspace:
                     raise BadFile(
                         f"two images are named `{one.name}`", file=place / "image.yaml", hint="names must differ"
                     )
-                dockerfiles[one.name] = parsed(one)
+                dockerfiles[one.name] = parsed(one, root)
                 recipes[one.name] = one
         except BadFile as error:
             unfinished[place.name] = error
@@ -121,9 +121,14 @@ def expand(one: Recipe) -> tuple[Recipe, ...]:
     return tuple(one.variant(row) for row in one.variants) or (one,)
 
 
-def parsed(one: Recipe) -> Dockerfile:
-    """The recipe's Dockerfile with its build arguments and target applied."""
-    return parse.read(one.dockerfile_path, build_args=one.build_args, target=one.target)
+def parsed(one: Recipe, root: Path) -> Dockerfile:
+    """The recipe's Dockerfile with its build arguments and target applied.
+
+    It is called by its path below `root`: records are published, and where a checkout lies is nobody's business.
+    """
+    file = one.dockerfile_path
+    path = str(file.relative_to(root.resolve())) if file.is_relative_to(root.resolve()) else file.name
+    return parse.parse(parse.text_of(file), path=path, build_args=one.build_args, target=one.target)
 
 
 def _aliases(one: Recipe) -> set[str]:

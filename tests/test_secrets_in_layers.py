@@ -59,7 +59,7 @@ def image(tmp_path, monkeypatch):
 
 def test_the_build_sees_the_secrets_and_nothing_that_ships_does(image, caplog):
     caplog.set_level("INFO", logger="seatrial")
-    built = build(image, parsed(image), {}, fresh=True)
+    built = build(image, parsed(image, image.folder), {}, fresh=True)
     told = [json.dumps(built.provenance), str(built), caplog.text]
     with layout.opened(built.image.local, built.image.digest) as contents:
         told.append(json.dumps(contents.config))
@@ -78,4 +78,4 @@ def test_the_build_sees_the_secrets_and_nothing_that_ships_does(image, caplog):
 def test_a_secret_that_is_not_there_is_an_error_unless_it_may_be_absent(image, monkeypatch):
     monkeypatch.delenv("CANARY_TOKEN")
     with pytest.raises(Exception, match="the variable CANARY_TOKEN is not set"):
-        build(image, parsed(image), {})
+        build(image, parsed(image, image.folder), {})
