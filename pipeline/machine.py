@@ -13,12 +13,12 @@ import os
 import shlex
 import ssl
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline import tools
+from pipeline import aptsources, tools
 from pipeline.errors import BadFile, PipelineError, ToolFailed
 
 CA_IN_BUILD = "/run/secrets/ca"  # where `--mount=type=secret,id=ca` puts the bundle
@@ -159,7 +159,7 @@ def _apt() -> bytes:
         except OSError as error:
             hint = "SEATRIAL_APT_SOURCES names a deb822 file (see sources.list(5))"
             raise BadFile(f"cannot be read: {error.strerror}", file=named, hint=hint) from None
-        if not any(stanza.get("uris") for stanza in _stanzas(content.decode(errors="replace"))):
+        if not any(stanza.get("uris") for stanza in aptsources.stanzas(content.decode(errors="replace"))):
             raise BadFile("no `URIs:` in it", file=named, hint="write it as deb822 (see sources.list(5))")
         return content
     release = _debian_release(Path("/etc/os-release"))
@@ -190,7 +190,13 @@ def _debian_release(os_release: Path) -> str:
 def _own_sources(apt: Path, release: str) -> Iterator[_Source]:
     """Debian's own archives of this release: not other suites, not other vendors, nothing from this disk."""
     suites = (release, f"{release}-updates", f"{release}-security", f"{release}/updates")
-    for source in _sources(apt):
+    for fields in aptsources.entries(apt):
+        source = _Source(
+            uris=tuple(fields["uris"].split()),
+            suites=tuple(fields["suites"].split()),
+            components=tuple(fields["components"].split()),
+            keyring=fields.get("signed-by", "").strip() or None,
+        )
         uris = tuple(uri for uri in source.uris if uri.startswith(("http://", "https://")))
         kept = tuple(suite for suite in source.suites if suite in suites)
         components = tuple(name for name in source.components if name in DEBIAN_COMPONENTS)
@@ -198,70 +204,6 @@ def _own_sources(apt: Path, release: str) -> Iterator[_Source]:
         debian = source.keyring is None or source.keyring.startswith(DEBIAN_KEYRINGS)
         if uris and kept and components and debian:
             yield _Source(uris=uris, suites=kept, components=components, keyring=source.keyring)
-
-
-def _sources(apt: Path) -> Iterator[_Source]:
-    """Every binary source that apt reads, in its order."""
-    files = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]
-    for path in files:
-        if path.suffix not in (".list", ".sources") or not path.is_file():
-            continue
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if path.suffix == ".sources":
-            yield from _from_deb822(text)
-        else:
-            yield from _from_lines(text)
-
-
-def _from_deb822(text: str) -> Iterator[_Source]:
-    for stanza in _stanzas(text):
-        enabled = stanza.get("enabled", "yes").lower() not in ("no", "false", "0", "off")
-        if enabled and "deb" in stanza.get("types", "").split():
-            yield _Source(
-                uris=tuple(stanza.get("uris", "").split()),
-                suites=tuple(stanza.get("suites", "").split()),
-                components=tuple(stanza.get("components", "").split()),
-                keyring=stanza.get("signed-by", "").strip() or None,
-            )
-
-
-def _from_lines(text: str) -> Iterator[_Source]:
-    """The older form: `deb [signed-by=…] URI SUITE COMPONENT…`, one source a line."""
-    for line in text.splitlines():
-        words = line.partition("#")[0].split()
-        if len(words) < 3 or words[0] != "deb":
-            continue
-        options: dict[str, str] = {}
-        if words[1].startswith("["):
-            end = next((index for index, word in enumerate(words) if word.endswith("]")), None)
-            if end is None:
-                continue
-            inside = " ".join(words[1 : end + 1]).strip("[] ")
-            options = dict(word.split("=", 1) for word in inside.split() if "=" in word)
-            words = [words[0], *words[end + 1 :]]
-        if len(words) >= 3:
-            yield _Source(uris=(words[1],), suites=(words[2],), components=tuple(words[3:]),
-                          keyring=options.get("signed-by"))  # fmt: skip
-
-
-def _stanzas(text: str) -> Iterator[Mapping[str, str]]:
-    """deb822's stanzas: fields in lower case, continued lines joined, comments dropped."""
-    stanza: dict[str, str] = {}
-    field = ""
-    for line in [*text.splitlines(), ""]:
-        if line.startswith("#"):
-            continue
-        if not line.strip():
-            if stanza:
-                yield stanza
-            stanza, field = {}, ""
-        elif line[0] in " \t":
-            if field:
-                stanza[field] += "\n" + line.strip()
-        else:
-            field, _, value = line.partition(":")
-            field = field.strip().lower()
-            stanza[field] = value.strip()
 
 
 def _deb822(source: _Source) -> str:

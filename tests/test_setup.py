@@ -22,7 +22,7 @@ import pytest
 
 from pipeline import doctor, setup, tools
 from pipeline.errors import BadFile, EngineDown, PipelineError, RegistryFailed, ToolFailed, ToolMissing, ToolUntrusted
-from pipeline.setup import aptsources, daemons, engine, leftovers, locked, packages, registry, trivy
+from pipeline.setup import daemons, engine, leftovers, locked, packages, pinning, registry, trivy
 from pipeline.setup.parts import Part, State
 from pipeline.smoke import engine as smoke_engine
 from tests.namespaces import own_network
@@ -104,10 +104,10 @@ def apt_folder(tmp_path: Path, name: str, text: str) -> Path:
 
 
 def test_the_archive_comes_from_a_deb822_source_with_its_key(tmp_path: Path) -> None:
-    found = aptsources.archive("bookworm", apt_folder(tmp_path, "sources.list.d/debian.sources", DEB822))
+    found = pinning.archive("bookworm", apt_folder(tmp_path, "sources.list.d/debian.sources", DEB822))
     assert found is not None
     assert found.uris == ("http://mirror.invalid/debian",)
-    assert aptsources.source(found) == (
+    assert pinning.source(found) == (
         "Types: deb\nURIs: http://mirror.invalid/debian\nSuites: forky\nComponents: main\n"
         "Signed-By: /usr/share/keyrings/archive.gpg\n"
     )
@@ -120,7 +120,7 @@ def test_the_archive_comes_from_a_one_line_source_with_its_options(tmp_path: Pat
         "# deb http://old.invalid/debian bookworm main\n"
         "deb [arch=amd64 signed-by=/k.gpg] https://mirror.invalid/debian/ bookworm main non-free # ours\n"
     )
-    found = aptsources.archive("bookworm", apt_folder(tmp_path, "sources.list", text))
+    found = pinning.archive("bookworm", apt_folder(tmp_path, "sources.list", text))
     assert found is not None
     assert found.uris == ("https://mirror.invalid/debian/",)
     assert found.options == {"signed-by": "/k.gpg"}
@@ -131,10 +131,10 @@ def test_a_mirror_list_and_an_embedded_key_are_kept_as_they_are(tmp_path: Path) 
         "Types: deb\nURIs: mirror+file:/etc/apt/mirrors/debian.list\nSuites: bookworm\nComponents: main\n"
         "Signed-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n -----END PGP PUBLIC KEY BLOCK-----\n"
     )
-    found = aptsources.archive("bookworm", apt_folder(tmp_path, "sources.list.d/debian.sources", text))
+    found = pinning.archive("bookworm", apt_folder(tmp_path, "sources.list.d/debian.sources", text))
     assert found is not None
-    assert "URIs: mirror+file:/etc/apt/mirrors/debian.list\n" in aptsources.source(found)
-    assert "Signed-By: \n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n" in aptsources.source(found)
+    assert "URIs: mirror+file:/etc/apt/mirrors/debian.list\n" in pinning.source(found)
+    assert "Signed-By: \n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n abc\n" in pinning.source(found)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_a_mirror_list_and_an_embedded_key_are_kept_as_they_are(tmp_path: Path) 
     ],
 )
 def test_a_source_that_is_off_or_of_another_suite_is_not_used(tmp_path: Path, text: str) -> None:
-    assert aptsources.archive("bookworm", apt_folder(tmp_path, "sources.list.d/debian.sources", text)) is None
+    assert pinning.archive("bookworm", apt_folder(tmp_path, "sources.list.d/debian.sources", text)) is None
 
 
 @pytest.mark.real
@@ -154,10 +154,10 @@ def test_apt_itself_takes_what_we_write_for_this_machine(tmp_path: Path) -> None
     on = packages.release()
     if on.family != "debian" or on.codename not in packages.NEEDS_NEWER:
         pytest.skip(f"{on.label} needs no newer suite")
-    found = aptsources.archive(on.codename)
+    found = pinning.archive(on.codename)
     assert found is not None
     (tmp_path / "parts").mkdir()
-    (tmp_path / "parts/ours.sources").write_text(aptsources.source(found))
+    (tmp_path / "parts/ours.sources").write_text(pinning.source(found))
     sources = ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={tmp_path / 'parts'}"]
     answer = tools.run(["apt-get", "update", "--print-uris", *sources])  # prints what it would fetch, fetches nothing
     assert "/dists/forky/main/binary-" in answer

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipeline import tools
 from pipeline.errors import PipelineError, ToolFailed
-from pipeline.setup import aptsources, daemons
+from pipeline.setup import daemons, pinning
 
 # part → packages. Ubuntu's names differ where Debian's newer suite has split or renamed a package.
 DEBIAN: Mapping[str, tuple[str, ...]] = {
@@ -87,7 +87,7 @@ def plan(missing: tuple[str, ...], on: Release, etc: Path = Path("/etc")) -> Pla
             "newer with buildx and compose, cosign 3, oras 1.3, docker-registry, bubblewrap, mmdebstrap",
         )
     files: list[tuple[Path, str]] = []
-    if on.family == "debian" and set(packages) & set(aptsources.PINNED):
+    if on.family == "debian" and set(packages) & set(pinning.PINNED):
         files += _newer(on, etc / "apt")
     if "docker.io" in packages and "engine" in missing and not (etc / "docker/daemon.json").exists():
         # Before the package starts the engine for the first time: an engine with images keeps the store that it has.
@@ -148,22 +148,22 @@ def systemd() -> bool:
 
 
 def _newer(on: Release, apt: Path) -> list[tuple[Path, str]]:
-    if on.codename in (aptsources.SUITE, "sid"):
+    if on.codename in (pinning.SUITE, "sid"):
         return []
     if on.codename not in NEEDS_NEWER:
         raise PipelineError(
             f"{on.label} is too old: the engine, cosign and oras that Seatrial needs do not run on its C library",
             hint="use Debian 12 or newer, or install Docker Engine 23+, buildx, compose, cosign and oras yourself",
         )
-    found = aptsources.archive(on.codename, apt)
+    found = pinning.archive(on.codename, apt)
     if found is None:
         raise PipelineError(
             f"no apt source below {apt} names {on.codename} main, so the archive's address is not known",
             hint=f"add the machine's usual Debian source for {on.codename}, then run setup again",
         )
     return [
-        (apt / "sources.list.d/seatrial.sources", aptsources.source(found)),
-        (apt / "preferences.d/seatrial", aptsources.preferences()),
+        (apt / "sources.list.d/seatrial.sources", pinning.source(found)),
+        (apt / "preferences.d/seatrial", pinning.preferences()),
     ]
 
 
