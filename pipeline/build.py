@@ -98,11 +98,15 @@ def build(
 
 
 def by_digest(built: Build, contents: Layout) -> Build:
-    """The build under the digest of its layout: the classic image store knows none until then."""
-    if contents.digest == built.image.digest:
-        return built
-    image = dataclasses.replace(built.image, digest=contents.digest, engine_id=built.image.digest)
-    return dataclasses.replace(built, image=image)
+    """The build with what its layout says: the labels that the image holds, its base's among them, and its digest.
+
+    The classic image store knows no digest until then, and keeps calling the image by an id of its own.
+    """
+    image = built.image
+    if contents.digest != image.digest:
+        image = dataclasses.replace(image, digest=contents.digest, engine_id=image.digest)
+    labels = (contents.config.get("config") or {}).get("Labels") or {}
+    return dataclasses.replace(built, image=image, labels={str(key): str(labels[key]) for key in sorted(labels)})
 
 
 def _buildx(

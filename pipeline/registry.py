@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from pipeline import tools
 from pipeline.errors import BadFile, DiskFull, Interrupted, RegistryFailed, ToolFailed
@@ -48,6 +49,16 @@ def push(
     if held != image.digest:
         raise RegistryFailed(f"the registry holds {held or 'nothing'} under {image.reference}",
                              hint="something between here and the registry changes what it carries")  # fmt: skip
+
+
+def fetch(reference: str, folder: Path, *, run: tools.Run = tools.run) -> None:
+    """Copy an image by digest from its registry into an OCI layout folder. Raises RegistryFailed."""
+    argv = ["oras", "cp", "--no-tty", *plain_http(reference, "--from-plain-http"), "--to-oci-layout", reference,
+            f"{folder}:image"]  # fmt: skip
+    try:
+        run(argv, timeout=patience())
+    except ToolFailed as error:
+        raise explained(error, reference) from None
 
 
 def tag(image: Image, tags: Sequence[str], *, run: tools.Run = tools.run) -> None:

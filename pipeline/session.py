@@ -64,6 +64,10 @@ class Session:
         file.with_name(file.name + ".sigstore.json").unlink(missing_ok=True)
         return file
 
+    def elsewhere(self, target: str) -> bool:
+        """Whether a target is no name of the tree: a path, or a reference with a repository in it."""
+        return Path(target).exists() or "/" in target
+
     def records(self, image: str) -> list[Path]:
         """Every record.json of an image, the newest first."""
         found = (self.reports / image).glob("*/record.json")
@@ -125,8 +129,8 @@ def set_up(*, yes: bool, tell: Callable[[str], None], tests: bool = False) -> No
     setup.setup(ask=ask, say=tell, tests=tests)
 
 
-def release_document(ended: Sequence[Release]) -> dict[str, Any]:
-    """The document of `release`: one entry an image; `record` as well when there is just one."""
+def release_document(ended: Sequence[Release], asked: Sequence[str]) -> dict[str, Any]:
+    """The document of `release`: one entry an image; `record` as well when just one was asked for."""
     from pipeline.model import document
 
     rows = [
@@ -134,5 +138,6 @@ def release_document(ended: Sequence[Release]) -> dict[str, Any]:
          "record": document(one.record, "record") if one.record else None}
         for one in ended
     ]  # fmt: skip
-    single = {"record": rows[0]["record"]} if len(rows) == 1 else {}
-    return {"releases": rows, **single}
+    wanted = asked if asked else [one.image for one in ended]
+    single = [row["record"] for row in rows if [row["image"]] == list(wanted)]
+    return {"releases": rows, **({"record": single[0]} if single else {})}

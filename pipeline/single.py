@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,11 +36,16 @@ def measured(workspace: Workspace, name: str, policy: Policy, say: Say) -> Measu
         return measure(done.image, contents, _origins(contents, job), cache=settings.cache())
 
 
-def measured_archive(path: Path) -> Measurement:
-    """Weigh an archive or an OCI layout. Which line brought what stands in a Dockerfile that nobody has here."""
-    with sources.opened_path(path) as contents:
-        image = Image(name=path.name, repository=path.name, digest=contents.digest, local="")
+def measured_from(target: str) -> Measurement:
+    """Weigh an archive, an OCI layout or a reference. Nobody has its Dockerfile here: layers have no lines."""
+    with _from_anywhere(target) as (image, contents):
         return measure(image, contents, attribute(contents, None, ()), cache=settings.cache())
+
+
+def scanned_from(target: str, policy: Policy) -> Scan | Skipped:
+    """Scan an archive, an OCI layout or a reference, under the policy's default profile."""
+    with _from_anywhere(target) as (image, contents):
+        return scan_here(image, contents, attribute(contents, None, ()), policy.profile(None).scan.databases)
 
 
 def scanned(workspace: Workspace, name: str, policy: Policy, say: Say) -> Scan | Skipped:
@@ -75,6 +81,21 @@ def sign_proven(recipe: Recipe, file: Path, save: Callable[[dict[str, Any]], Pat
         pushed = flow.publish(image, file, recipe.tags, lambda what: say(recipe.name, what))
         sign.sign_file(save({**verify.read_record(file), "pushed": document(pushed)}), sign.keys())
         return pushed
+
+
+@contextmanager
+def _from_anywhere(target: str) -> Iterator[tuple[Image, Layout]]:
+    """An image that is no image of the tree: a file or folder here, or a reference that a registry knows."""
+    if Path(target).exists():
+        with sources.opened_path(Path(target)) as contents:
+            yield Image(name=Path(target).name, repository=target, digest=contents.digest, local=""), contents
+        return
+    reference = verify.pinned(target)
+    with tempfile.TemporaryDirectory(prefix="seatrial-reference-") as scratch:
+        registry.fetch(reference, Path(scratch))
+        with sources.opened_path(Path(scratch)) as contents:
+            repository = reference.partition("@")[0]
+            yield Image(name=repository, repository=repository, digest=contents.digest, local=""), contents
 
 
 @contextmanager

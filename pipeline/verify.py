@@ -71,11 +71,13 @@ def verify_offline(record: Path, public_key: Path, *, run: tools.Run = tools.run
     digest = str(document.get("digest"))
     _passed(document, digest, str(record))
     pushed = document.get("pushed") or {}
+    reference = str(pushed.get("reference") or f"{document['image']}@{digest}")
+    published = "the registry was not asked" if pushed else "it says that nothing was published"
     return Evidence(
-        reference=str(pushed.get("reference")), digest=digest, outcome="passed", released=str(document["started"]),
+        reference=reference, digest=digest, outcome="passed", released=str(document["started"]),
         signatures=1, attestations={}, policy=document["policy"],
         checked=(f"{record} carries a signature by {_key(public_key)}", "its verdict is passed",
-                 *_beside(record, document), "the registry was not asked"),
+                 *_beside(record, document), published),
     )  # fmt: skip
 
 

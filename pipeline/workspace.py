@@ -46,7 +46,13 @@ class Workspace:
         return tuple(self.named(name) for name in self.order(names))
 
     def order(self, names: Iterable[str]) -> tuple[str, ...]:
-        """The same by name, with the unfinished ones that they build on. Raises BadFile for a circle."""
+        """The same by name, with the unfinished ones that they build on.
+
+        Raises BadFile for a circle, and without names, which asks for the whole tree, for any that is not finished.
+        """
+        names = tuple(names)
+        if not names and self.unfinished:
+            raise next(iter(self.unfinished.values()))
         graph: dict[str, set[str]] = {}
         waiting = [self.named(name).name for name in names] or list(self.recipes)
         while waiting:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -107,3 +108,18 @@ def test_no_layer_tells_where_this_machine_gets_its_packages(released):
                             content = tar.extractfile(entry).read()
                             assert not [host for host in hosts if host in content], (name, path)
             assert not [host for host in hosts if host in json.dumps(contents.config).encode()]
+
+
+def test_a_reference_and_an_archive_weigh_what_the_image_of_the_tree_weighs(released, tmp_path):
+    record = released["debian-base"]["record"]
+    archive = tmp_path / "image.tar"
+    subprocess.run(
+        ["docker", "save", "--output", archive, f"{record['build']['image']['repository']}:seatrial"], check=True
+    )
+    for target in (record["pushed"]["reference"], str(archive)):
+        ended = seatrial("measure", target, "--format", "json", cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+        found = json.loads(ended.stdout)
+        assert (found["digest"], found["totals"]) == (record["digest"], record["measure"]["totals"])
+    ended = seatrial("scan", record["pushed"]["reference"], "--format", "json", cwd=tmp_path)
+    assert json.loads(ended.stdout)["packages"] == record["scan"]["packages"]

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 FORMAT = "text (for people) or json (the documented interface, nothing else on stdout)"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # a cancelled CI job, a closed terminal: as Ctrl-C
-IMAGE = "an image of the tree, by its name; a folder with an image.yaml"
+IMAGE = "an image of the tree, by its name"
+ANYWHERE = "an image of the tree, a reference in a registry, or an archive or OCI layout by its path"
 
 
 task = functools.partial(invoke.task, auto_shortflags=False)  # one letter would mean another thing for each task

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from invoke import Context, Exit
 
 from pipeline.errors import PolicyViolated
-from pipeline.tasks.shared import FORMAT, IMAGE, opened, result, task
+from pipeline.tasks.shared import ANYWHERE, FORMAT, IMAGE, opened, result, task
 
 
 @task(positional=["image"], help={"image": IMAGE, "fresh": "every step again, bases pulled again", "format": FORMAT})
@@ -22,27 +20,30 @@ def build(c: Context, image: str, fresh: bool = False, format: str = "text") -> 
         result(found, "build", format, show.build)
 
 
-@task(positional=["image"], help={"image": f"{IMAGE}, or an archive or OCI layout by its path", "format": FORMAT})
+@task(positional=["image"], help={"image": ANYWHERE, "format": FORMAT})
 def measure(c: Context, image: str, format: str = "text") -> None:
     """Weigh an image: layers by Dockerfile line, waste, packages."""
     with opened(c, format) as session:
         from pipeline import show, single
 
-        if Path(image).exists():
-            found = single.measured_archive(Path(image))
+        if session.elsewhere(image):
+            found = single.measured_from(image)
         else:
             found = single.measured(session.workspace, image, session.policy, session.progress.say)
         session.progress.pause()
         result(found, "measure", format, show.measure)
 
 
-@task(positional=["image"], help={"image": IMAGE, "format": FORMAT})
+@task(positional=["image"], help={"image": ANYWHERE, "format": FORMAT})
 def scan(c: Context, image: str, format: str = "text") -> None:
     """Scan an image: vulnerabilities, secrets, packages, SBOM."""
     with opened(c, format) as session:
         from pipeline import show, single
 
-        found = single.scanned(session.workspace, image, session.policy, session.progress.say)
+        if session.elsewhere(image):
+            found = single.scanned_from(image, session.policy)
+        else:
+            found = single.scanned(session.workspace, image, session.policy, session.progress.say)
         session.progress.pause()
         result(found, "scan", format, show.scan)
 

@@ -45,7 +45,7 @@ def release(
         from pipeline.yamlfile import seconds
 
         options = flow.Options(fresh=fresh, publish=publish, patience=seconds(wait, "--wait"))
-        session.workspace, session.policy  # noqa: B018 - a bad file is told before the machine is touched
+        session.workspace.order(image), session.policy
         if ready():
             session.progress.pause()
             set_up(yes=False, tell=tell)
@@ -57,7 +57,7 @@ def release(
             session.progress.pause()
             if format == "text":
                 show_on_stdout(show.release(one, session.reports))
-        result(release_document(ended), "release", format, lambda _: show.releases(ended, session.reports))
+        result(release_document(ended, image), "release", format, lambda _: show.releases(ended, session.reports))
         code = max((one.exit_code for one in ended), key=(0, 10, 3).index)
         if code:
             raise Exit(code=code)
