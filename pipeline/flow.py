@@ -166,8 +166,10 @@ def examine(
         smoked = pool.submit(smoke, built.image, job.recipe, say=lambda what: doing(f"smoke test: {what}"))
         looks: list[Future[Any]] = [measured, scanned, smoked]
         try:
-            for look in wait(looks, return_when=FIRST_EXCEPTION).done:
-                look.result()  # one that failed is told at once, not when the slowest of the others is done
+            while wait(looks, timeout=tools.GLANCE, return_when=FIRST_EXCEPTION).not_done:
+                for look in looks:
+                    if look.done():
+                        look.result()  # one that failed is told at once, not when the slowest of the others is done
             return measured.result(), scanned.result(), smoked.result()
         except BaseException:  # also Ctrl-C: nothing keeps running behind a message
             tools.stop_all()
