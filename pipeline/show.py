@@ -40,7 +40,7 @@ def rules(found: Mapping[str, Sequence[Mapping[str, str]]]) -> Table:
 def build(built: Build) -> Group:
     """The digest and the steps."""
     cached = sum(1 for step in built.steps if step.cached)
-    rows = [(str(step.dockerfile_line or ""), "cached" if step.cached else duration(step.seconds), step.name[:90])
+    rows = [(str(step.dockerfile_line or ""), "cached" if step.cached else duration(step.seconds), _line(step.name))
             for step in built.steps]  # fmt: skip
     head = f"{built.image.reference}\n{duration(built.seconds)}, {cached} of {len(built.steps)} steps from the cache"
     return Group(_words(head), _table(("line", "time", "step"), rows, right=(0, 1)))
@@ -50,7 +50,7 @@ def measure(measured: Measurement) -> Group:
     """Layers, totals and waste."""
     totals = measured.totals
     rows = [(str(layer.dockerfile_line or ""), layer.origin, size(layer.bytes), size(layer.compressed_bytes),
-             f"{layer.files:,}", layer.instruction[:70]) for layer in measured.layers]  # fmt: skip
+             f"{layer.files:,}", _line(layer.instruction)) for layer in measured.layers]  # fmt: skip
     waste = [(str(row.dockerfile_line or ""), row.cause, size(row.bytes), row.paths[0] if row.paths else "", row.hint)
              for row in sorted(measured.waste, key=lambda row: -row.bytes)[:12]]  # fmt: skip
     head = (f"{measured.image} ({measured.digest})\n{size(totals.bytes)} in {totals.files:,} files, "
@@ -130,7 +130,13 @@ def releases(ended: Iterable[Release], reports: Path) -> Group:
 
 
 def _because(row: Outcome) -> str:
-    return "; ".join(filter(None, (row.because, row.saw)))[:160]
+    return _line("; ".join(filter(None, (row.because, row.saw))), 160)
+
+
+def _line(text: str, longest: int = 90) -> str:
+    """The beginning of a text on one line."""
+    squeezed = " ".join(text.split())
+    return squeezed if len(squeezed) <= longest else squeezed[: longest - 1] + "…"
 
 
 def _table(
