@@ -96,7 +96,9 @@ def look_at_engine() -> Part:
         return missing("engine", needed_by, "run `setup`: without a docker client no engine can be asked")
     except EngineDown as error:
         denied = "group" in error.what
-        return wrong("engine", None, needed_by, error.hint) if denied else missing("engine", needed_by, error.what)
+        if denied:
+            return wrong("engine", None, needed_by, error.hint)
+        return missing("engine", needed_by, f"{error.hint} ({error.what})")
     if major(version) < OLDEST_ENGINE:
         return wrong("engine", version, needed_by, f"Docker Engine {OLDEST_ENGINE} or newer is needed; upgrade it")
     return present("engine", version, needed_by)
