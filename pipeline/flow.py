@@ -68,7 +68,7 @@ class Options:
 def release(
     job: Job, record: Record, policy: Policy, options: Options, save: Save, say: Say
 ) -> tuple[Record, tuple[str, ...]]:
-    """Take one image that was checked (`opened`) from its Dockerfile to a signed digest; read it top to bottom.
+    """Take one image from its Dockerfile to a signed digest; read it top to bottom. `record` holds what check found.
 
     Returns the record and the image's diff IDs. A "no" is a record whose verdict failed, not an exception.
     Raises PipelineError when the job could not be done.
