@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -113,7 +114,7 @@ def _save(local: str, folder: Path, run: tools.Run) -> str:
     run(["docker", "save", "--output", str(archive), local], timeout=3600)
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")  # refuses '..', absolute names, devices
+            _unpack(tar, folder)
         archive.unlink()
         index = json.loads((folder / "index.json").read_bytes())
         digest = str(index["manifests"][0]["digest"])
@@ -122,6 +123,23 @@ def _save(local: str, folder: Path, run: tools.Run) -> str:
             f"`docker save` of {local} is no OCI layout: {error!r}", hint="Docker Engine 25 or newer"
         ) from None
     return _packed(folder, digest)
+
+
+def _unpack(tar: tarfile.TarFile, folder: Path) -> None:
+    """Copy the index and the blobs out of an archive: no other name, and nothing but regular files, is taken."""
+    for member in tar:
+        name = member.name.removeprefix("./")
+        if name == "index.json":
+            target = folder / name
+        elif name.startswith("blobs/sha256/") and member.isreg():
+            target = blob_path(folder / "blobs", f"sha256:{name.rpartition('/')[2]}")
+        else:
+            continue
+        content = tar.extractfile(member)
+        if content is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as out:
+                shutil.copyfileobj(content, out)
 
 
 def _packed(folder: Path, digest: str) -> str:

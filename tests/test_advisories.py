@@ -270,7 +270,7 @@ def pysec(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"the PyPA snapshot is not here: {archive.name} beside the checkout, in shared/advisories")
     folder = tmp_path_factory.mktemp("pysec")
     with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
+        tar.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # from 3.11.4 on
     return folder
 
 

@@ -158,7 +158,17 @@ def test_apt_itself_takes_what_we_write_for_this_machine(tmp_path: Path) -> None
     assert found is not None
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts/ours.sources").write_text(pinning.source(found))
-    sources = ["-o", "Dir::Etc::sourcelist=/dev/null", "-o", f"Dir::Etc::sourceparts={tmp_path / 'parts'}"]
+    # Without the last two, apt would clean away the lists of the machine's real sources.
+    sources = [
+        "-o",
+        f"Dir::State::Lists={tmp_path}",
+        "-o",
+        "APT::Get::List-Cleanup=0",
+        "-o",
+        "Dir::Etc::sourcelist=/dev/null",
+        "-o",
+        f"Dir::Etc::sourceparts={tmp_path / 'parts'}",
+    ]
     answer = tools.run(["apt-get", "update", "--print-uris", *sources])  # prints what it would fetch, fetches nothing
     assert "/dists/forky/main/binary-" in answer
 

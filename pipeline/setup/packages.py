@@ -27,7 +27,7 @@ DEBIAN: Mapping[str, tuple[str, ...]] = {
     "cosign": ("cosign",),
     "oras": ("oras",),
     "bubblewrap": ("bubblewrap",),
-    "bootstrap": ("mmdebstrap", "debootstrap"),
+    "bootstrap": ("mmdebstrap", "debootstrap", "uidmap"),  # the last for those who are not root
     "browser": ("chromium",),  # this and the next: for this repository's own tests
     "compiler": ("gcc", "libc6-dev"),
 }
