@@ -123,3 +123,14 @@ def test_a_reference_and_an_archive_weigh_what_the_image_of_the_tree_weighs(rele
         assert (found["digest"], found["totals"]) == (record["digest"], record["measure"]["totals"])
     ended = seatrial("scan", record["pushed"]["reference"], "--format", "json", cwd=tmp_path)
     assert json.loads(ended.stdout)["packages"] == record["scan"]["packages"]
+
+
+@pytest.mark.gpu
+def test_on_a_host_with_a_gpu_the_service_computes_on_it(released):
+    found = released["fastapi-gpu"]["record"]["smoke"]
+    outcomes = {one["probe"]: one for one in found["outcomes"]}
+    if outcomes["sees a GPU"]["outcome"] == "skipped":
+        pytest.skip(outcomes["sees a GPU"]["because"])
+    assert found["gpu"]["visible"] >= 1
+    assert not found["gpu"]["simulated"]
+    assert "CUDAExecutionProvider" in outcomes["says what computes and with what"]["saw"]
