@@ -80,7 +80,11 @@ def stream(
     """Run `argv` and hand each line of its stderr to `on_line` as it comes (buildx reports there)."""
     last: list[str] = []
     deadline = time.monotonic() + timeout
-    with _started(argv, env=env, cwd=cwd, stdout=subprocess.DEVNULL) as process, selectors.DefaultSelector() as ready:
+    need(argv[0])
+    with (
+        _started([*_leash(), *argv], env=env, cwd=cwd, stdout=subprocess.DEVNULL) as process,
+        selectors.DefaultSelector() as ready,
+    ):
         assert process.stderr is not None
         ready.register(process.stderr, selectors.EVENT_READ)
         rest = b""
@@ -99,6 +103,12 @@ def stream(
         process.wait()
     if process.returncode != 0:
         raise failure(argv, process.returncode, "".join(last))
+
+
+def _leash() -> tuple[str, ...]:
+    """A prefix by which a program is ended when we are killed and cannot end it; () where util-linux lacks it."""
+    setpriv = find("setpriv")
+    return (str(setpriv), "--pdeathsig", "TERM", "--") if setpriv else ()
 
 
 def attached(argv: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> int:
