@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.errors import BadFile
 from pipeline.model import Context, Dockerfile, Finding, Lint, Problem, Rule, Severity, Unread, Waiver
+from pipeline.parse import spans
 
 SOON = 14  # days
 
@@ -137,22 +138,32 @@ def _look(
     own = dataclasses.replace(context, parameters={**context.parameters, **parameters.get(rule.id, {})})
     weight = severities.get(rule.id, rule.severity)
     ends = {one.line: one.end_line for one in dockerfile.instructions}
-    return [_finding(problem, rule, weight, dockerfile.path, ends) for problem in rule.look(dockerfile, own)]
+    return [_finding(problem, rule, weight, dockerfile, ends) for problem in rule.look(dockerfile, own)]
 
 
-def _finding(problem: Problem, rule: Rule, severity: Severity, path: str, ends: Mapping[int, int]) -> Finding:
+def _finding(
+    problem: Problem, rule: Rule, severity: Severity, dockerfile: Dockerfile, ends: Mapping[int, int]
+) -> Finding:
     """A problem on an instruction's first line speaks of the whole of it, unless the rule says otherwise."""
+    line, column = problem.line, problem.column
+    end_line, end_column = problem.end_line or ends.get(problem.line, problem.line), None
+    if problem.at is not None:
+        line, column = spans.place(dockerfile, problem.at.start)
+        end_line, end_column = spans.place(dockerfile, problem.at.end)
     return Finding(
         rule=rule.id,
         severity=severity,
         message=problem.message,
         hint=problem.hint or rule.hint,
-        file=path,
-        line=problem.line,
-        end_line=problem.end_line or ends.get(problem.line, problem.line),
-        column=problem.column,
+        file=dockerfile.path,
+        line=line,
+        end_line=end_line,
+        column=column,
         stage=problem.stage,
         docs=page_of(rule.id),
+        fixable=problem.fix is not None,
+        end_column=end_column,
+        fix=problem.fix,
     )
 
 

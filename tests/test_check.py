@@ -382,7 +382,7 @@ def test_json_has_the_keys_that_other_programs_rely_on() -> None:
     assert list(plain) == ["schema", "findings", "summary", "errors"]
     assert plain["schema"] == "seatrial/lint/v1"
     assert set(plain["findings"][0]) == {"rule", "severity", "message", "hint", "file", "line", "end_line", "column",
-                                         "stage", "docs", "fixable", "waived"}  # fmt: skip
+                                         "stage", "docs", "fixable", "waived", "end_column", "fix"}  # fmt: skip
     assert plain["summary"] == {"files": 1, "error": 1, "warning": 0, "info": 0, "waived": 0}
     assert plain["errors"] == [{"file": "b", "line": 3, "message": "no", "hint": "yes"}]
 

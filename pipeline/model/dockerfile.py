@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 
 class Severity(StrEnum):
@@ -18,6 +19,33 @@ class Severity(StrEnum):
 
 
 # --- parse ---
+
+
+class Span(NamedTuple):
+    """A piece of a file: offsets into its bytes (UTF-8, a byte order mark included), the end not in it."""
+
+    start: int
+    end: int
+
+
+class Token(NamedTuple):
+    """A word of a file and where it stands. `text` is as it was read, the span as it was written."""
+
+    text: str
+    span: Span
+
+
+class Tokens(NamedTuple):
+    """Where the parts of one instruction stand. `words` and `flags` are in the order of the instruction's own.
+
+    A word that was written over several lines spans them all, continuations included.
+    """
+
+    whole: Span  # from the keyword to the end of the last line, without its newline; heredocs included
+    keyword: Token
+    flags: tuple[Token, ...]
+    words: tuple[Token, ...]
+    heredocs: tuple[Span, ...]  # the content of each, without the line that ends it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +134,7 @@ class Dockerfile:
     target: int  # index of the stage that ships
     comments: tuple[tuple[int, str], ...]  # line, text without the '#'
     waivers: tuple[Waiver, ...]
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)  # see `once_per_file`
 
     @property
     def final(self) -> Stage:
@@ -120,12 +149,63 @@ class Dockerfile:
             stage = None if stage.parent is None else self.stages[stage.parent]
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def once_per_file(function: Callable[Concatenate[Dockerfile, P], T]) -> Callable[Concatenate[Dockerfile, P], T]:
+    """Keep what a function of a Dockerfile returned, for as long as that Dockerfile lives: eighty rules ask again.
+
+    Other arguments must be hashable, or be an Instruction or a Stage (those count by where they stand).
+    """
+
+    @functools.wraps(function)
+    def kept(dockerfile: Dockerfile, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (function, *[_place(one) for one in args])
+        try:
+            return dockerfile.memo[key]  # type: ignore[no-any-return]
+        except KeyError:
+            value = dockerfile.memo[key] = function(dockerfile, *args, **kwargs)
+            return value
+
+    return kept
+
+
+def _place(value: Any) -> Any:
+    """What tells an Instruction or a Stage from the others of its file: cheaper than to hash all of it."""
+    if isinstance(value, Instruction):
+        return value.line, value.original
+    return ("stage", value.index) if isinstance(value, Stage) else value
+
+
 # --- check ---
+
+
+class Edit(NamedTuple):
+    """Put `text` in the place of a span. An empty span inserts, an empty text deletes."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """How a finding is mended: all of its edits, or none. `safe`: the image does what it did before.
+
+    `title` says what will have been done, as an editor shows it: "add --no-install-recommends".
+    """
+
+    title: str
+    edits: tuple[Edit, ...]
+    safe: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a rule sees: a line and words. `check` adds the rule's id, severity, hint and page."""
+    """What a rule sees: a line and words. `check` adds the rule's id, severity, hint and page.
+
+    With `at`, the line, the column and their ends are those of the span, whatever `line` says.
+    """
 
     line: int
     message: str
@@ -133,6 +213,8 @@ class Problem:
     column: int | None = None
     stage: str | None = None
     hint: str | None = None  # when the rule knows better than its general hint
+    at: Span | None = None
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +256,10 @@ class Finding:
     column: int | None
     stage: str | None
     docs: str
-    fixable: bool = False
+    fixable: bool = False  # `fix` can mend it, perhaps with --unsafe
     waived: str | None = None  # the waiver's reason
+    end_column: int | None = None  # where the last character stands, plus one
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,8 @@ def document(value: Any, kind: str | None = None) -> Any:
     """Return `value` as plain JSON types; with `kind`, as a document with its schema named first."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         plain: Any = {f.name: document(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    elif isinstance(value, tuple) and hasattr(value, "_asdict"):
+        plain = document(value._asdict())
     elif isinstance(value, Mapping):
         plain = {str(key): document(item) for key, item in value.items()}
     elif isinstance(value, tuple | list):

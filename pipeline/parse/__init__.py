@@ -23,9 +23,10 @@ from pipeline.parse.expand import BadWord, NoValue, Unset, expand, expand_words
 from pipeline.parse.grammar import flag_values, mount_options
 from pipeline.parse.instructions import trigger
 from pipeline.parse.lines import Lines, Refused
+from pipeline.parse.spans import tokens
 
 __all__ = ["BadWord", "NoValue", "Unset", "expand", "expand_words", "flag_values", "mount_options", "parse", "read",
-           "text_of", "tree", "trigger"]  # fmt: skip
+           "text_of", "tokens", "tree", "trigger"]  # fmt: skip
 
 LARGEST = 1_000_000  # bytes
 _NONE: Mapping[str, str] = MappingProxyType({})

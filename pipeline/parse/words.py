@@ -15,7 +15,8 @@ _NEVER = re.escape(SPACE)
 
 
 @cache
-def _word(escape: str) -> re.Pattern[str]:
+def pattern(escape: str) -> re.Pattern[str]:
+    """What one word of ENV, LABEL and ARG matches."""
     # An open quote runs to the end. A lone escape at the very end matches nothing and so disappears.
     e = re.escape(escape)
     return re.compile(rf"""(?:[^{_NEVER}'"{e}]+|{e}.|'[^']*'?|"(?:[^"{e}]+|{e}.)*"?)+""", re.DOTALL)
@@ -23,7 +24,7 @@ def _word(escape: str) -> re.Pattern[str]:
 
 def split(rest: str, escape: str) -> list[str]:
     """Split at blanks that are neither quoted nor escaped, as ENV, LABEL and ARG do."""
-    return _word(escape).findall(rest)
+    return pattern(escape).findall(rest)
 
 
 def blank_separated(rest: str) -> list[str]:
