@@ -48,7 +48,7 @@ def judge(
 ) -> Lint:
     """The findings on one parsed Dockerfile under a profile. `tree` are the names of images built beside it."""
     profile = policy.profile(profile_name)
-    severities = profile.severities({rule.id: rule.severity for rule in RULES})
+    severities = profile.severities(RULES)
     parameters = profile.parameters()
     parameters["unpinned-base"] = {**parameters.get("unpinned-base", {}), "tree": tuple(tree)}
     own = {rule.id for rule in RULES}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pipeline.model import Dockerfile, Edit, Instruction, Span
 from pipeline.parse import tokens
+from pipeline.shell import Command
 
 
 def replaced(span: Span, text: str) -> Edit:
@@ -61,6 +62,12 @@ def below(dockerfile: Dockerfile, instruction: Instruction, line: str) -> Edit:
 def flag_added(dockerfile: Dockerfile, instruction: Instruction, flag: str) -> Edit:
     """Write `--name=value` after the keyword."""
     return inserted(tokens(dockerfile, instruction).keyword.span.end, f" {flag}")
+
+
+def word_added(command: Command, index: int, text: str) -> Edit | None:
+    """Write a word after `command.argv[index]`; None where the command does not stand in the file as it is."""
+    span = command.argv_spans[index] if index < len(command.argv_spans) else None
+    return inserted(span.end, f" {text}") if span else None
 
 
 def _indent(dockerfile: Dockerfile, start: int) -> str:

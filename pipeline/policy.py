@@ -7,7 +7,7 @@ it does not say, the other says. Judging a record against a profile is verdict.p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -18,7 +18,7 @@ from pydantic import BeforeValidator, Field
 
 from pipeline import yamlfile
 from pipeline.errors import BadFile
-from pipeline.model import PolicyStamp, Severity, Waiver
+from pipeline.model import PolicyStamp, Rule, Severity, Waiver
 from pipeline.recipe import Recipe
 from pipeline.yamlfile import Bytes, Seconds, Strict
 
@@ -92,18 +92,19 @@ class Profile(Strict):
     """A named set of expectations."""
 
     extends: str | None = None
+    every_rule: bool = Field(default=False, description="also the rules that are quiet unless they are named")
     rules: dict[str, RuleEntry] = Field(default_factory=dict)
     scan: ScanPolicy = ScanPolicy()
     smoke: SmokePolicy = SmokePolicy()
     limits: Limits = Limits()
 
-    def severities(self, defaults: Mapping[str, Severity]) -> dict[str, Severity]:
+    def severities(self, rules: Iterable[Rule]) -> dict[str, Severity]:
         """The rules that hold, with their weight here."""
         found = {}
-        for rule, default in defaults.items():
-            level = self.rules[rule].severity if rule in self.rules else None
-            if level != "off":
-                found[rule] = Severity(level) if level else default
+        for rule in rules:
+            level = self.rules[rule.id].severity if rule.id in self.rules else None
+            if level != "off" and (rule.by_default or rule.id in self.rules or self.every_rule):
+                found[rule.id] = Severity(level) if level else rule.severity
         return found
 
     def parameters(self) -> dict[str, Mapping[str, Any]]:

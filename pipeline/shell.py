@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
-from pipeline.model import Dockerfile, Instruction
+from pipeline.model import Dockerfile, Instruction, Span, Stage, once_per_file
 
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
 _CONTROL = frozenset({"if", "then", "else", "elif", "do", "while", "until", "!", "{", "}", "fi", "done", "esac"})
@@ -31,6 +32,13 @@ class Command:
     words: tuple[str, ...]
     line: int
     assignments: Mapping[str, str] = field(default_factory=dict)  # the `A=b` in front of it
+    spans: tuple[Span | None, ...] = ()  # of each word; None for one that the file does not hold as it stands
+    span: Span | None = None  # of the whole command, its assignments and redirections too
+    joined: str = ""  # the operator before it: && || ; | & or a newline; "" for the first of a list or a body
+    piped: bool = False  # its output goes into the next command
+    reads_pipe: bool = False  # its input comes from the one before
+    redirects: tuple[tuple[str, str], ...] = ()  # (operator with its descriptor, target): ("2>", "/dev/null")
+    inside: str = ""  # "", or what it stands in: "substitution" $(…), "condition" of an if or while, "function"
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -43,6 +51,11 @@ class Command:
         return words
 
     @property
+    def argv_spans(self) -> tuple[Span | None, ...]:
+        """The spans of `argv`."""
+        return self.spans[len(self.words) - len(self.argv) :]
+
+    @property
     def program(self) -> str:
         """What it runs, without its folder; empty when there is nothing to run."""
         return self.argv[0].rpartition("/")[2] if self.argv else ""
@@ -51,6 +64,34 @@ class Command:
     def arguments(self) -> tuple[str, ...]:
         """What the program is given."""
         return self.argv[1:]
+
+
+class Ran(NamedTuple):
+    """A command, and the RUN and the stage that hold it."""
+
+    command: Command
+    instruction: Instruction
+    stage: Stage
+
+
+@once_per_file
+def shipped(dockerfile: Dockerfile) -> tuple[Ran, ...]:
+    """Every command of every RUN whose layer ships, the final stage's first."""
+    return tuple(_ran(dockerfile, dockerfile.shipped()))
+
+
+@once_per_file
+def needed(dockerfile: Dockerfile) -> tuple[Ran, ...]:
+    """Every command of every RUN that the target needs, in the order of the file."""
+    return tuple(_ran(dockerfile, (stage for stage in dockerfile.stages if stage.needed)))
+
+
+def _ran(dockerfile: Dockerfile, stages: Iterable[Stage]) -> Iterator[Ran]:
+    for stage in stages:
+        for instruction in stage.instructions:
+            if instruction.keyword == "RUN":
+                for command in commands(dockerfile, instruction):
+                    yield Ran(command, instruction, stage)
 
 
 def commands(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Command, ...]:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline import fix
 from pipeline.check import WAIVER_RULES, check
-from pipeline.model import Context, Rule
+from pipeline.model import Context, Finding, Rule
 from pipeline.parse import parse
 from pipeline.recipe import Recipe
 from policies import RULES
@@ -103,3 +104,35 @@ def test_module_and_page_name_the_rule(rule: Rule) -> None:
     assert module.startswith(f'"""{rule.id}: ')
     assert page(rule.id).startswith(f"# {rule.id}\n")
     assert rule.summary and rule.hint
+
+
+MENDED = re.compile(
+    r"^```dockerfile\n(.*?)^```\n+^```dockerfile mended( unsafe)?\n(.*?)^```$", re.DOTALL | re.MULTILINE
+)
+
+
+def mendings(rule_id: str) -> list[tuple[str, bool, str]]:
+    """The pairs of a page's `## Mended`: before, whether --unsafe is needed, after."""
+    section = page(rule_id).partition("## Mended")[2].partition("## Fine")[0]
+    return [(before, bool(unsafe), after) for before, unsafe, after in MENDED.findall(section)]
+
+
+MENDING = [rule for rule in RULES if "## Mended" in page(rule.id)]
+
+
+@pytest.mark.parametrize("rule", MENDING, ids=lambda rule: rule.id)
+def test_a_page_that_says_mended_is_right(rule: Rule) -> None:
+    pairs = mendings(rule.id)
+    assert pairs, "write a ```dockerfile block and a ```dockerfile mended block after it"
+    for before, unsafe, after in pairs:
+        strip = re.compile(rf"^# expect: {rule.id}\n", re.MULTILINE)
+        text = strip.sub("", before)
+
+        def look(text: str) -> tuple[Finding, ...]:
+            return check(parse(text), [rule], today=TODAY)
+
+        assert fix.mend(text, look, unsafe=unsafe).text == after
+        assert fix.mend(after, look, unsafe=unsafe).text == after, "mending twice must change nothing"
+        assert len(look(after)) < len(look(text))
+        if unsafe:
+            assert fix.mend(text, look).text == text, "without --unsafe nothing may change"

@@ -6,7 +6,6 @@ import pytest
 
 from pipeline import policy
 from pipeline.errors import BadFile
-from pipeline.model import Severity
 from policies import RULES
 
 SHIPPED = Path(__file__).parents[1] / "policies" / "policy.yaml"
@@ -32,15 +31,14 @@ def test_a_profile_that_extends_another_says_only_what_differs():
     shipped = policy.read(SHIPPED, IDS)
     serving, base = shipped.profile("gpu-serving"), shipped.profile("base-image")
     assert base.limits == serving.limits
-    defaults = {rule.id: rule.severity for rule in RULES}
-    assert "runs-as-root" in serving.severities(defaults)
-    assert "runs-as-root" not in base.severities(defaults)
+    assert "runs-as-root" in serving.severities(RULES)
+    assert "runs-as-root" not in base.severities(RULES)
 
 
 def test_a_bare_off_switches_a_rule_off_although_yaml_reads_it_as_false(tmp_path):
     file = written(tmp_path, "default: a\nprofiles:\n  a:\n    rules:\n      runs-as-root: off\n")
     found = policy.read(file, IDS).profile("a")
-    assert "runs-as-root" not in found.severities({"runs-as-root": Severity.ERROR})
+    assert "runs-as-root" not in found.severities(RULES)
 
 
 @pytest.mark.parametrize(

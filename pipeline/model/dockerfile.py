@@ -234,6 +234,7 @@ class Rule:
     severity: Severity
     hint: str
     look: Callable[[Dockerfile, Context], Iterator[Problem]]
+    by_default: bool = True  # false: a matter of taste, quiet until a profile names it or asks for every rule
 
     @property
     def summary(self) -> str:
