@@ -10,6 +10,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = Path(sys.prefix) / "bin" / "seatrial"
+os.environ["PATH"] = f"{os.environ['PATH']}{os.pathsep}{PROGRAM.parent}"  # ShellCheck is among the dev dependencies
+
+COUNTS: dict[str, list[int]] = {}  # what → how many were right, of how many; shown in pytest's summary
+
+
+def count(what, of, right=1):
+    """Say that one more case of a set is right."""
+    COUNTS.setdefault(what, [0, of])[0] += right
+
+
+def pytest_terminal_summary(terminalreporter):
+    if COUNTS:
+        terminalreporter.section("counts")
+        terminalreporter.line(", ".join(f"{what} {right}/{of}" for what, (right, of) in COUNTS.items()))
 
 
 def seatrial(*words, cwd=ROOT, **environment):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from pipeline import lazily
 from pipeline.model import Instruction
 from pipeline.parse import heredocs
 from pipeline.parse.instructions import KEYWORDS
@@ -25,9 +26,9 @@ FLAGS: dict[str, dict[str, type]] = {
 _FLAGS_NOT_READ = frozenset(("ARG", "STOPSIGNAL"))  # BuildKit looks at none there
 _EXACTLY_ONE = frozenset(("MAINTAINER", "STOPSIGNAL", "USER", "WORKDIR"))
 _AT_LEAST_ONE = frozenset(("ARG", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "SHELL", "VOLUME"))
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*\Z")
-_SPAN = re.compile(r"([+-]?)((?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+|0)\Z")
-_SPAN_PART = re.compile(r"([0-9.]+)([a-zµμ]+)")
+_STAGE_NAME = lazily.pattern(r"[a-z][a-z0-9_.-]*\Z")
+_SPAN = lazily.pattern(r"([+-]?)((?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+|0)\Z")
+_SPAN_PART = lazily.pattern(r"([0-9.]+)([a-zµμ]+)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _MOUNT_TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
 _MOUNT_SWITCHES = ("readonly", "ro", "readwrite", "rw", "required")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from pipeline import lazily
 from pipeline.model import Heredoc
 from pipeline.parse.expand import BadWord, Lexer, Unset
 from pipeline.parse.lines import Refused
 
-_OPENING = re.compile(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
+_OPENING = lazily.pattern(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
 _LARGEST = 2**64 - 1  # what BuildKit makes of a file descriptor that fits no integer
 
 

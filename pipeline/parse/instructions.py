@@ -9,15 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pipeline import lazily
 from pipeline.model import Heredoc, Instruction
 from pipeline.parse import heredocs, words
 from pipeline.parse.lines import SPACE, Lines, Refused
 
-_ASCII_SPACE = re.compile(r"[\t\n\v\f\r ]+")
+_ASCII_SPACE = lazily.pattern(r"[\t\n\v\f\r ]+")
 
 Form = tuple[list[str], bool]  # words, and whether they stood in a JSON array
 

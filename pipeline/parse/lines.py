@@ -6,8 +6,7 @@ the parts are joined without a newline. Line numbers are those of the file and c
 
 from __future__ import annotations
 
-import re
-
+from pipeline import lazily
 from pipeline.model import Heredoc
 
 # What Go calls white space. Python's str.strip() takes four control characters more, BuildKit does not.
@@ -17,7 +16,7 @@ SPACE = (
 )
 LONGEST_LINE = 65_535  # bytes: BuildKit reads lines through a buffer of 64 KiB
 
-_DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
+_DIRECTIVE = lazily.pattern(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z")
 _DIRECTIVES = ("syntax", "escape", "check")
 
 

@@ -6,7 +6,7 @@ was written (`$PATH`). It is empty in a FROM, where only the ARGs before the fir
 
 from __future__ import annotations
 
-import platform
+import os
 from collections.abc import Iterable, Mapping
 
 from pipeline.model import Instruction
@@ -150,7 +150,7 @@ def refusal(word: str, error: BadWord, line: int) -> Refused:
 
 def _predefined(target: str | None) -> dict[str, str]:
     """The ARGs that BuildKit sets; both platforms are taken to be this machine's."""
-    machine = platform.machine().lower()
+    machine = os.uname().machine.lower()
     architecture = _ARCHITECTURES.get(machine, machine)
     values = {"TARGETSTAGE": target or "default"}
     for side in ("BUILD", "TARGET"):

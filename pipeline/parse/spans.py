@@ -6,16 +6,19 @@ to mend one asks here. The words are read a second time, by the same rules, from
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from pipeline import lazily
 from pipeline.model import Dockerfile, Instruction, Span, Token, Tokens, once_per_file
 from pipeline.parse import words
+from pipeline.parse.instructions import trigger
 from pipeline.parse.lines import SPACE
 
-_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_JSON_STRING = lazily.pattern(r'"(?:[^"\\]|\\.)*"')
 _NAME_VALUE = ("ENV", "LABEL")
 
 
@@ -79,23 +82,36 @@ def logical(dockerfile: Dockerfile, instruction: Instruction) -> Logical:
     return Logical(text="".join(parts), pieces=tuple(pieces), end=end, last_line=number - 1)
 
 
+@once_per_file
+def _byte_starts(dockerfile: Dockerfile) -> tuple[int, ...]:
+    """Where each line of the file begins, in bytes."""
+    lengths = (len(line.encode("utf-8", "surrogatepass")) + 1 for line in dockerfile.text.split("\n"))
+    return tuple(itertools.accumulate(lengths, initial=0))[:-1]
+
+
 def in_bytes(dockerfile: Dockerfile, start: int, end: int) -> Span:
     """Turn offsets in characters into a Span."""
-    text = dockerfile.text
-    if text.isascii():
+    if dockerfile.text.isascii():
         return Span(start, end)
-    before = len(text[:start].encode("utf-8", "surrogatepass"))
-    return Span(before, before + len(text[start:end].encode("utf-8", "surrogatepass")))
+    return Span(_in_bytes(dockerfile, start), _in_bytes(dockerfile, end))
+
+
+def _in_bytes(dockerfile: Dockerfile, offset: int) -> int:
+    line = bisect_right(line_starts(dockerfile), offset) - 1
+    before = dockerfile.text[line_starts(dockerfile)[line] : offset]
+    return _byte_starts(dockerfile)[line] + len(before.encode("utf-8", "surrogatepass"))
 
 
 def place(dockerfile: Dockerfile, offset: int) -> tuple[int, int]:
     """Return the line and the column, both from 1, of an offset in bytes. Columns count characters."""
-    text = dockerfile.text
-    if not text.isascii():
-        offset = len(text.encode("utf-8", "surrogatepass")[:offset].decode("utf-8", "ignore"))
-    starts = line_starts(dockerfile)
-    line = bisect_right(starts, offset)
-    return line, offset - starts[line - 1] + 1
+    text, starts = dockerfile.text, line_starts(dockerfile)
+    if text.isascii():
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+    line = bisect_right(_byte_starts(dockerfile), offset)
+    whole = text[starts[line - 1] : starts[line] if line < len(starts) else len(text)]
+    before = whole.encode("utf-8", "surrogatepass")[: offset - _byte_starts(dockerfile)[line - 1]]
+    return line, len(before.decode("utf-8", "ignore")) + 1
 
 
 def span_of(dockerfile: Dockerfile, instruction: Instruction, start: int, end: int) -> Span:
@@ -177,12 +193,14 @@ def _skip(text: str, at: int) -> int:
 
 def _words(instruction: Instruction, text: str, at: int, escape: str, token: _Maker) -> Iterator[Token]:
     keyword, read = instruction.keyword, list(instruction.words)
-    if keyword == "ONBUILD" and read:
-        end = _blank(text, at)
-        yield token(at, end, read.pop(0))
-        keyword = instruction.words[0]
-        inner: list[Token] = []
-        at = _flags(text, end, escape, inner, token, _leading_flags(text[end:], escape))
+    if keyword == "ONBUILD":
+        inner = trigger(instruction, escape)
+        if inner is not None:
+            end = _blank(text, at)
+            yield token(at, end, read[0])
+            at = _flags(text, end, escape, [], token, inner.flags)
+            yield from _words(inner, text, at, escape, token)
+        return
     if keyword == "HEALTHCHECK" and read:
         end = re.compile(r"[\t\n\v\f\r ]|\Z").search(text, at).start()  # type: ignore[union-attr]  # \Z always matches
         yield token(at, end, read.pop(0))
@@ -203,13 +221,9 @@ def _words(instruction: Instruction, text: str, at: int, escape: str, token: _Ma
             found = words.BLANKS.match(text, end)
             at = found.end() if found else stop
     else:
-        pieces = [(at, stop)] if read else []
+        pieces = [(at, stop if read[0] else at)] if read else []
     for (start, end), word in zip(pieces, read, strict=False):
         yield token(start, end, word)
-
-
-def _leading_flags(rest: str, escape: str) -> tuple[str, ...]:
-    return tuple(words.flags(rest, escape)[0])
 
 
 def _pairs(text: str, at: int, stop: int, escape: str, token: _Maker, read: list[str]) -> Iterator[Token]:

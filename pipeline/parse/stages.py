@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import graphlib
 import itertools
-import re
 from collections.abc import Mapping, Sequence
 
+from pipeline import lazily
 from pipeline.model import Instruction, Stage
 from pipeline.parse import grammar
 from pipeline.parse.expand import BadWord, Lexer
@@ -14,7 +14,7 @@ from pipeline.parse.instructions import trigger
 from pipeline.parse.lines import Refused
 from pipeline.parse.scope import Globals, Scope, refusal
 
-_INDEX = re.compile(r"[+-]?[0-9]{1,9}\Z")
+_INDEX = lazily.pattern(r"[+-]?[0-9]{1,9}\Z")
 _TRIGGER_WORK = 1000  # an ONBUILD runs once for each stage on top of it, a file can ask for millions of that
 
 

@@ -13,13 +13,14 @@ import datetime
 import re
 from collections.abc import Sequence
 
+from pipeline import lazily
 from pipeline.model import Instruction, Waiver
 from pipeline.parse.grammar import near
 from pipeline.parse.lines import Refused
 
 _FORM = "write `# policy: allow RULE until 2027-03-01 -- reason` (`until …` may be left out)"
-_WAIVER = re.compile(r"(allow|allow-file)\s+([a-z0-9][a-z0-9-]*)(?:\s+until\s+(\S+))?\s+--\s+(\S.*)\Z", re.DOTALL)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_WAIVER = lazily.pattern(r"(allow|allow-file)\s+([a-z0-9][a-z0-9-]*)(?:\s+until\s+(\S+))?\s+--\s+(\S.*)\Z", re.DOTALL)
+_DATE = lazily.pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 
 
 def read(comments: Sequence[tuple[int, str]], instructions: Sequence[Instruction], file: str) -> tuple[Waiver, ...]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from pipeline import lazily
 from pipeline.parse.lines import SPACE
 
-BLANKS = re.compile(r"[\t\v\f\r ]+")
+BLANKS = lazily.pattern(r"[\t\v\f\r ]+")
 _NEVER = re.escape(SPACE)
 
 
