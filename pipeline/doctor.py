@@ -13,10 +13,11 @@ import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import settings, setup, tools
+from pipeline import facts, settings, setup, tools
 from pipeline.errors import PipelineError, ToolFailed, ToolMissing, ToolUntrusted
 from pipeline.model import document
 from pipeline.setup import trivy
@@ -26,6 +27,7 @@ __all__ = ["Part", "State", "as_json", "examine"]
 
 PATIENCE = 8  # seconds for one program's answer
 ROOM = 10 * 2**30  # bytes; a CUDA image and its build cache
+OLD_FACTS = 183  # days
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -41,6 +43,7 @@ def examine() -> tuple[Part, ...]:
         lambda: (_bubblewrap(),),
         lambda: (_bootstrap(),),
         lambda: (_browser(),),
+        lambda: (_facts(),),
     )
     with ThreadPoolExecutor(len(looks)) as pool:
         return tuple(part for parts in pool.map(lambda look: look(), looks) for part in parts)
@@ -204,3 +207,11 @@ def _browser() -> Part:
         if part.state is State.OK:
             return present("browser", f"{name} {part.found}", part.needed_by)
     return absent("browser", "tests of the report", "the tests that open the report are skipped without chromium")
+
+
+def _facts() -> Part:
+    """The tables about images, drivers and wheels, and how old they are."""
+    days = (datetime.now(UTC).date() - date.fromisoformat(facts.gathered())).days
+    age = f"gathered {facts.gathered()}, {days} days ago" if days > 0 else f"gathered {facts.gathered()}"
+    advice = "older than half a year: `refresh-facts` brings newer ones" if days > OLD_FACTS else None
+    return present("GPU facts", age, "lint, gpu", advice)
