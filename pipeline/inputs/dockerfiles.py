@@ -1,0 +1,67 @@
+"""Folders in, the files below them that name something to build out. Speaks to: the file system.
+
+Links to folders are not followed, they can loop; links to files count only when they stay below the folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.model import Unread
+
+SKIPPED_FOLDERS = {".git", ".venv", "node_modules", "__pycache__", ".made"}
+COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+BAKE = ("docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl")
+
+
+class Folder(NamedTuple):
+    """One folder that holds something. `bake` files are read as one, in their order; of compose files one counts."""
+
+    dockerfiles: tuple[Path, ...]
+    compose: tuple[Path, ...]
+    bake: tuple[Path, ...]
+
+
+def is_dockerfile(name: str) -> bool:
+    """Is a file of this name taken for a Dockerfile?"""
+    lower = name.lower()
+    named = lower in ("dockerfile", "containerfile") or lower.startswith(("dockerfile.", "containerfile."))
+    return (named or lower.endswith((".dockerfile", ".containerfile"))) and not lower.endswith(".dockerignore")
+
+
+def folders(top: Path) -> Iterator[Folder | Unread]:
+    """Every folder from `top` down that holds something, in order; an Unread for one that cannot be listed."""
+    closed: list[OSError] = []
+    root = top.resolve()
+    for here, inner, names in os.walk(top, onerror=closed.append):
+        inner[:] = sorted(name for name in inner if name not in SKIPPED_FOLDERS)
+        folder = Path(here)
+        found = [folder / name for name in sorted(names) if is_dockerfile(name)]
+        compose = [folder / name for name in COMPOSE if name in names]
+        bake = [folder / name for name in BAKE if name in names]
+        if found or compose or bake:
+            for link in [one for one in (*found, *compose, *bake) if one.is_symlink() and not _inside(one, root)]:
+                yield Unread(file=str(link), line=None, message="a link that leads out of the folder, or nowhere",
+                             hint="name the file that it leads to")  # fmt: skip
+                for kind in (found, compose, bake):
+                    kind[:] = [one for one in kind if one != link]
+            yield Folder(tuple(found), tuple(compose[:1]), tuple(bake))
+        while closed:
+            yield _closed(closed.pop(0))
+    while closed:
+        yield _closed(closed.pop(0))
+
+
+def _inside(link: Path, root: Path) -> bool:
+    try:
+        return link.resolve(strict=True).is_relative_to(root)
+    except (OSError, RuntimeError):
+        return False
+
+
+def _closed(error: OSError) -> Unread:
+    return Unread(file=str(error.filename), line=None, message=f"cannot be listed: {error.strerror}",
+                  hint="check its permissions")  # fmt: skip

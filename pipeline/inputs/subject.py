@@ -1,0 +1,38 @@
+"""What an input names, as a value: a Dockerfile with what it is built with. Speaks to: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from pipeline.inputs.service import Service
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class Place(NamedTuple):
+    """A line of a file, counted from 1."""
+
+    file: str
+    line: int
+
+
+class Subject(NamedTuple):
+    """A Dockerfile to judge, with what it is built with. Two that differ in nothing that counts are one.
+
+    `text` is set where the Dockerfile stands inside another file, which `dockerfile` then names; its lines are those
+    of that file. `label` is what a message calls it: "", "variant cu124", "service api of compose.yaml".
+    """
+
+    dockerfile: Path
+    context: Path | None
+    build_args: Mapping[str, str] = _NONE
+    target: str | None = None
+    label: str = ""
+    origin: Place | None = None  # the line that named it
+    service: Service | None = None
+    recipe: Any | None = None  # what `beside.read` makes of the image.yaml that speaks of it
+    text: str | None = None
