@@ -24,6 +24,7 @@ from pipeline.layout import Layout
 from pipeline.model import Base, Build, Dockerfile, Image
 from pipeline.prepare import prepare
 from pipeline.recipe import Recipe, Secret
+from pipeline.registry import split_registry
 
 LOCAL_TAG = "seatrial"  # what the engine knows the newest build by; the digest beside it is what counts
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -179,14 +180,6 @@ def _contexts(dockerfile: Dockerfile, bases: Mapping[str, Image], mirrors: Mappi
 def _pinned(image: Image) -> str:
     """A base as BuildKit finds it. The classic store knows no digest of what was never pushed, only the tag."""
     return image.local if image.engine_id else f"{image.local}@{image.digest}"
-
-
-def split_registry(image: str) -> tuple[str, str]:
-    """`python:3.12` → docker.io, library/python:3.12; `ghcr.io/a/b` → ghcr.io, a/b."""
-    host, slash, path = image.partition("/")
-    if slash and ("." in host or ":" in host or host == "localhost"):
-        return host, path
-    return "docker.io", image if slash else f"library/{image}"
 
 
 def _labels(recipe: Recipe, source: sources.Sources, base: Base | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline import tools
@@ -81,6 +81,34 @@ def digest_of(reference: str, *, run: tools.Run = tools.run) -> str | None:
         if "not found" in error.stderr or "404" in error.stderr:
             return None
         raise explained(error, reference) from None
+
+
+def resolver(mirrors: Mapping[str, str], *, run: tools.Run = tools.run) -> Callable[[str], str | None]:
+    """Return what asks for the digest behind a tag, at the mirror of its registry where there is one.
+
+    `python:3.12` is docker.io/library/python:3.12. A registry that does not answer is asked once, not once per image.
+    """
+    down: dict[str, RegistryFailed] = {}
+
+    def digest(image: str) -> str | None:
+        host, path = split_registry(image)
+        place = f"{mirrors.get(host, host)}/{path}"
+        asked = place.partition("/")[0]
+        if asked not in down and (why := answers(asked)):
+            down[asked] = RegistryFailed(why, hint="name a mirror under `mirrors:` in policy.yaml, or go online")
+        if asked in down:
+            raise down[asked]
+        return digest_of(place, run=run)
+
+    return digest
+
+
+def split_registry(image: str) -> tuple[str, str]:
+    """`python:3.12` → docker.io, library/python:3.12; `ghcr.io/a/b` → ghcr.io, a/b."""
+    host, slash, path = image.partition("/")
+    if slash and ("." in host or ":" in host or host == "localhost"):
+        return host, path
+    return "docker.io", image if slash else f"library/{image}"
 
 
 def patience(most: float = PUSH_TIMEOUT) -> float:

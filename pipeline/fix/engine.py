@@ -1,7 +1,7 @@
 """A Dockerfile and the findings on it in, the Dockerfile mended out. Speaks to: nothing.
 
-A fix is taken whole or not at all: of two that touch the same bytes the one of the earlier finding stays, and the next
-round finds the other one again. The mended text is parsed before it counts.
+A fix is taken whole or not at all: of two that touch the same bytes the one of the earlier finding stays, and the
+next round finds the other one again. The mended text is parsed before it counts.
 """
 
 from __future__ import annotations
