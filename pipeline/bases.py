@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from pipeline.model import Dockerfile, Problem, Stage
+from pipeline.facts import reference
+from pipeline.model import Dockerfile, Fix, Problem, Span, Stage
+from pipeline.parse import tokens
 
 
 def shipped_base(dockerfile: Dockerfile) -> Stage:
@@ -13,7 +15,9 @@ def shipped_base(dockerfile: Dockerfile) -> Stage:
     return first
 
 
-def problem_with(stage: Stage, dockerfile: Dockerfile, message: str, *, hint: str | None = None) -> Problem:
+def problem_with(
+    stage: Stage, dockerfile: Dockerfile, message: str, *, hint: str | None = None, fix: Fix | None = None
+) -> Problem:
     """A problem at the base that a FROM names, as the file writes it."""
     return Problem(
         stage.line,
@@ -21,6 +25,7 @@ def problem_with(stage: Stage, dockerfile: Dockerfile, message: str, *, hint: st
         column=column(dockerfile, stage.line, stage.base),
         stage=stage.label,
         hint=hint,
+        fix=fix,
     )
 
 
@@ -39,3 +44,22 @@ def column(dockerfile: Dockerfile, line: int, word: str) -> int | None:
 @lru_cache(maxsize=4)  # asked for once per FROM
 def _lines(text: str) -> list[str]:
     return text.split("\n")
+
+
+def is_at(image: str | None, name: str) -> bool:
+    """Is an image the repository `name`, at any registry and below any mirror's path?"""
+    repository = reference(image or "").repository
+    return repository == name or repository.endswith("/" + name)
+
+
+def root(dockerfile: Dockerfile, stage: Stage) -> Stage:
+    """The stage whose FROM names the image that a stage is built on in the end."""
+    while stage.parent is not None:
+        stage = dockerfile.stages[stage.parent]
+    return stage
+
+
+def at_base(dockerfile: Dockerfile, stage: Stage) -> Span | None:
+    """Where a FROM writes its base."""
+    words = tokens(dockerfile, stage.instructions[0]).words
+    return words[0].span if words else None

@@ -7,15 +7,16 @@ them wrong, and applies the waivers. What waivers themselves do wrong are findin
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import fnmatch
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import BadFile
-from pipeline.model import Context, Dockerfile, Finding, Lint, Problem, Rule, Severity, Unread, Waiver
+from pipeline.errors import BadFile, PipelineError
+from pipeline.model import Context, Dockerfile, Finding, Lint, Problem, Rule, Severity, Unread, Waiver, once_per_file
 from pipeline.parse import spans
+
+if TYPE_CHECKING:
+    from datetime import date
 
 SOON = 14  # days
 
@@ -83,6 +84,9 @@ def lint(
         try:
             found += _look(rule, dockerfile, context or Context(), severities or {}, parameters or {})
             sound.append(rule)
+        except PipelineError as failed:  # what the rule needs is not here, or does not answer
+            message = f"the rule {rule.id} could not look: {failed.what}"
+            errors.append(Unread(file=dockerfile.path, line=None, message=message, hint=failed.hint))
         except Exception as bug:
             errors.append(
                 Unread(
@@ -135,18 +139,16 @@ def _look(
     severities: Mapping[str, Severity],
     parameters: Mapping[str, Mapping[str, Any]],
 ) -> list[Finding]:
-    own = dataclasses.replace(context, parameters={**context.parameters, **parameters.get(rule.id, {})})
+    if rule.id in parameters:
+        context = dataclasses.replace(context, parameters={**context.parameters, **parameters[rule.id]})
     weight = severities.get(rule.id, rule.severity)
-    ends = {one.line: one.end_line for one in dockerfile.instructions}
-    return [_finding(problem, rule, weight, dockerfile, ends) for problem in rule.look(dockerfile, own)]
+    return [_finding(problem, rule, weight, dockerfile) for problem in rule.look(dockerfile, context)]
 
 
-def _finding(
-    problem: Problem, rule: Rule, severity: Severity, dockerfile: Dockerfile, ends: Mapping[int, int]
-) -> Finding:
+def _finding(problem: Problem, rule: Rule, severity: Severity, dockerfile: Dockerfile) -> Finding:
     """A problem on an instruction's first line speaks of the whole of it, unless the rule says otherwise."""
     line, column = problem.line, problem.column
-    end_line, end_column = problem.end_line or ends.get(problem.line, problem.line), None
+    end_line, end_column = problem.end_line or _ends(dockerfile).get(problem.line, problem.line), None
     if problem.at is not None:
         line, column = spans.place(dockerfile, problem.at.start)
         end_line, end_column = spans.place(dockerfile, problem.at.end)
@@ -160,11 +162,17 @@ def _finding(
         end_line=end_line,
         column=column,
         stage=problem.stage,
-        docs=page_of(rule.id),
+        docs=rule.docs or page_of(rule.id),
         fixable=problem.fix is not None,
         end_column=end_column,
         fix=problem.fix,
     )
+
+
+@once_per_file
+def _ends(dockerfile: Dockerfile) -> Mapping[int, int]:
+    """The last line of each instruction, by its first."""
+    return {one.line: one.end_line for one in dockerfile.instructions}
 
 
 def _judged(
@@ -178,8 +186,10 @@ def _judged(
     today: date | None,
 ) -> tuple[Finding, ...]:
     """Apply the waivers to what was found, and add what is wrong with the waivers."""
-    day = today or _today()
     waivers = (*dockerfile.waivers, *(one for one in handed if _concerns(one, dockerfile, context)))
+    if not waivers:
+        return tuple(sorted(found, key=_order))
+    day = today or _today()
     used: set[int] = set()
     judged = []
     for finding in found:
@@ -193,7 +203,11 @@ def _judged(
         judged += _about_waiver(
             waiver, dockerfile, severities, ids, {*ids, *known}, day, used=number in used, own=number in own
         )
-    return tuple(sorted(judged, key=lambda finding: (finding.line, finding.rule, finding.message)))
+    return tuple(sorted(judged, key=_order))
+
+
+def _order(finding: Finding) -> tuple[int, str, str]:
+    return finding.line, finding.rule, finding.message
 
 
 def _about_waiver(
@@ -211,6 +225,8 @@ def _about_waiver(
     file = dockerfile.path if own else waiver.file or "waivers.yaml"
     line = _line_of(waiver, dockerfile) if own else 1
     if waiver.rule not in known:
+        import difflib
+
         near = difflib.get_close_matches(waiver.rule, sorted(known), n=1)
         hint = f"did you mean `{near[0]}`?" if near else None
         yield _about("unknown-rule-waived", f"no rule is called `{waiver.rule}`", file, line, severities, hint)
@@ -293,6 +309,8 @@ def _days_left(waiver: Waiver, today: date) -> int | None:
     """Days until the waiver lapses, 0 on its last day, negative after; None for one without an end."""
     if waiver.until is None:
         return None
+    from datetime import date
+
     try:
         return (date.fromisoformat(waiver.until) - today).days
     except ValueError:
@@ -303,4 +321,6 @@ def _days_left(waiver: Waiver, today: date) -> int | None:
 
 
 def _today() -> date:
+    from datetime import UTC, datetime
+
     return datetime.now(UTC).date()

@@ -179,7 +179,7 @@ def examine(
 
 
 def _judged(record: Record, recipe: Recipe, policy: Policy) -> Verdict:
-    own = {rule.id for rule in RULES}
+    own = {*(rule.id for rule in RULES), *policy.brought}
     waivers = tuple(waiver for waiver in policy.waivers if waiver.rule not in own)
     return judge(record, recipe, policy.profile(recipe.profile), waivers, today=_today())
 

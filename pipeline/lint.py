@@ -1,65 +1,162 @@
-"""Paths and a policy in, findings out: every Dockerfile below them, each with the image.yaml beside it, if any.
+"""Paths and a policy in, findings out: every Dockerfile that they hold or name, in every way that it is built.
 
-A file that cannot be read or parsed is an error of its own; all others are still judged.
+    answer ── lint ── judge ── check          `answer` is the task: it also reads the policy and renders
+
+A file that cannot be read or parsed is an error of its own; all others are still judged. What this module imports is
+what a lint has to wait for: pydantic, Rich and Invoke are not among it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from pipeline import check, parse
+from pipeline import beside, check, inputs, parse, ruleset
+from pipeline import context as contexts
 from pipeline.errors import BadFile
+from pipeline.inputs.subject import Subject
+from pipeline.inputs.together import together
 from pipeline.model import Context, Dockerfile, Finding, Lint, Severity, Unread
-from pipeline.policy import Policy
+from pipeline.ruleset import Ruleset
 from policies import RULES
 
-SKIPPED_FOLDERS = {".git", ".venv", "node_modules", "__pycache__", ".made"}
 SEVERITIES = {"error": (Severity.ERROR,), "warning": (Severity.ERROR, Severity.WARNING), "info": tuple(Severity)}
+Look = Callable[[str], Lint]  # a text → the findings, raises BadFile
+
+
+class Asked(NamedTuple):
+    """What somebody asks of `lint`, in the words of its options."""
+
+    paths: tuple[str, ...] = ()
+    build_args: tuple[str, ...] = ()
+    target: str = ""
+    format: str = "text"
+    output: str = ""
+    policy: str = ""
+    fail_on: str = "error"
+    baseline: str = ""
+    write_baseline: str = ""
+
+
+class Answer(NamedTuple):
+    """What to print on stdout, the exit code, and what to say beside it."""
+
+    text: str
+    code: int
+    notes: tuple[str, ...] = ()
+
+
+def answer(asked: Asked, root: Path) -> Answer:
+    """Judge, compare with a baseline, render; with `output`, write it there whole and leave nothing to print.
+
+    Raises BadFile for a bad policy, option, baseline or path; nothing was written then.
+    """
+    from pipeline import lint_formats
+
+    known_severity(asked.fail_on)
+    lint_formats.known_format(asked.format)
+    tree = root / "dockerfiles"
+    paths = [Path(one) for one in asked.paths] or [tree if tree.is_dir() else Path()]
+    policy_file = ruleset.find(root, Path(asked.policy) if asked.policy else None)
+    rules = ruleset.read(policy_file, frozenset(rule.id for rule in RULES))
+    found = lint(paths, rules, build_args=arguments(asked.build_args), target=asked.target or None)
+    sources = sources_of(found)
+    known: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    if asked.baseline or asked.write_baseline:
+        from pipeline import baseline
+
+        if asked.write_baseline:
+            count = baseline.write(found, sources, Path(asked.write_baseline))
+            return Answer("", 0, (f"{asked.write_baseline}: {count} findings are known from now on",))
+        found, known, gone = baseline.compare(found, sources, Path(asked.baseline))
+        notes = (f"{asked.baseline}: {gone} of its findings are gone; write it again",) if gone else ()
+    text = lint_formats.render(
+        found, asked.format, sources, known=known, own=rules.brought, fail_on=asked.fail_on,
+        colour=not asked.output and sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
+    )  # fmt: skip
+    if asked.format == "github":
+        from pipeline.lint_formats import github
+
+        github.add_to_summary(found)
+    if asked.output:
+        from pipeline.report import files
+
+        files.write_whole(Path(asked.output), text)
+        text = ""
+    return Answer(text, exit_code(found, asked.fail_on), notes)
 
 
 def lint(
-    paths: Sequence[Path], policy: Policy, *, build_args: Mapping[str, str] | None = None, target: str | None = None
+    paths: Sequence[Path], rules: Ruleset, *, build_args: Mapping[str, str] | None = None, target: str | None = None
 ) -> Lint:
-    """Judge every Dockerfile in `paths`, files or folders. Raises BadFile for a path that is not there."""
-    files = [file for path in paths for file in _dockerfiles(path)]
-    if not files:
-        raise BadFile("no Dockerfile in there", file=", ".join(map(str, paths)),
-                      hint="name one, or a folder that holds some")  # fmt: skip
-    tree = _tree_names(files)
+    """Judge every Dockerfile that `paths`, files or folders, hold or name. Raises BadFile when there is none."""
+    files: list[str] = []
     findings: list[Finding] = []
     errors: list[Unread] = []
-    for file in files:
+    for file, look in each(paths, rules, build_args=build_args or {}, target=target, inline=True):
+        files.append(str(file))
         try:
-            found = _judged(file, policy, build_args or {}, target, tree)
+            found = look(parse.text_of(file))
             findings += found.findings
             errors += found.errors
         except BadFile as error:
             errors.append(Unread(file=error.file, line=error.line, message=error.what, hint=error.hint))
-    own = {rule.id for rule in RULES}
-    shared = [waiver for waiver in policy.waivers if waiver.rule in own]
+    own = {rule.id for rule in (*RULES, *rules.brought)}
+    shared = [waiver for waiver in rules.waivers if waiver.rule in own]
     findings += check.unused_waivers(shared, findings, ran=own)
-    return Lint(files=tuple(map(str, files)), findings=tuple(findings), errors=tuple(errors))
+    return Lint(files=tuple(files), findings=tuple(findings), errors=tuple(errors))
+
+
+def each(
+    paths: Sequence[Path],
+    rules: Ruleset,
+    *,
+    build_args: Mapping[str, str],
+    target: str | None,
+    inline: bool = False,
+) -> Iterator[tuple[Path, Look]]:
+    """Every Dockerfile in `paths`, and what judges a text as if it stood there, in all the ways that it is built.
+
+    What cannot be read comes too, its Look raises. `inline`: also files that hold a Dockerfile among other things;
+    those are judged as they stand, whatever the text. Raises BadFile when there is nothing to judge at all.
+    """
+    ways: dict[Path, list[Subject | Unread]] = {}
+    for one in inputs.subjects(paths):
+        ways.setdefault(one.dockerfile if isinstance(one, Subject) else Path(one.file), []).append(one)
+    if not ways:
+        raise BadFile("no Dockerfile in there", file=", ".join(map(str, paths)),
+                      hint="name one, or a folder that holds some")  # fmt: skip
+    first, *more = (one for found in ways.values() for one in found)
+    if isinstance(first, Unread) and not more:
+        raise BadFile(first.message, file=first.file, line=first.line, hint=first.hint)
+    tree = tree_names([file for file, found in ways.items() if any(isinstance(one, Subject) for one in found)])
+    for file, found in ways.items():
+        if inline or all(isinstance(one, Unread) or one.text is None for one in found):
+            yield file, partial(_judged, file, found, rules, build_args, target, tree)
 
 
 def judge(
-    dockerfile: Dockerfile, policy: Policy, profile_name: str | None, context: Context, tree: Sequence[str]
+    dockerfile: Dockerfile, rules: Ruleset, profile_name: str | None, context: Context, tree: Sequence[str]
 ) -> Lint:
     """The findings on one parsed Dockerfile under a profile. `tree` are the names of images built beside it."""
-    profile = policy.profile(profile_name)
-    severities = profile.severities(RULES)
-    parameters = profile.parameters()
-    parameters["unpinned-base"] = {**parameters.get("unpinned-base", {}), "tree": tuple(tree)}
-    own = {rule.id for rule in RULES}
+    profile = rules.profile(profile_name)
+    every = (*RULES, *rules.brought)
+    severities = profile.severities(every)
+    own = {rule.id for rule in every}
     return check.lint(
         dockerfile,
-        [rule for rule in RULES if rule.id in severities],
+        [rule for rule in every if rule.id in severities],
         severities=severities,
-        parameters=parameters,
-        waivers=[waiver for waiver in policy.waivers if waiver.rule in own],
+        parameters=profile.parameters(),
+        waivers=[waiver for waiver in rules.waivers if waiver.rule in own],
         known=own,
-        context=context,
+        context=dataclasses.replace(context, parameters={**context.parameters, "tree": tuple(tree)}),
     )
 
 
@@ -76,17 +173,10 @@ def exit_code(found: Lint, fail_on: str) -> int:
     return 10 if any(found.count(severity) for severity in SEVERITIES[fail_on]) else 0
 
 
-def render(found: Lint, format: str) -> str:
-    """The findings as text for people, or as the document seatrial/lint/v1. Raises BadFile for another format."""
-    from pipeline import lint_formats
-
-    if format == "json":
-        return lint_formats.as_json(found)
-    if format == "text":
-        told = {finding.file for finding in found.findings}
-        texts = {file: parse.text_of(Path(file)) for file in sorted(told & set(found.files))}
-        return lint_formats.as_text(found, texts, show_waived=True)
-    raise BadFile(f"unknown format `{format}`", file="--format", hint="text or json")
+def sources_of(found: Lint) -> dict[str, str]:
+    """The texts that the findings speak of, by file."""
+    told = {finding.file for finding in found.findings}
+    return {file: parse.text_of(Path(file)) for file in sorted(told & set(found.files))}
 
 
 def arguments(pairs: Sequence[str]) -> dict[str, str]:
@@ -101,46 +191,71 @@ def arguments(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _judged(
-    file: Path, policy: Policy, build_args: Mapping[str, str], target: str | None, tree: Sequence[str]
-) -> Lint:
-    from pipeline import recipe as recipes
+    file: Path, ways: Sequence[Subject | Unread], rules: Ruleset, build_args: Mapping[str, str], target: str | None,
+    tree: Sequence[str], text: str,
+) -> Lint:  # fmt: skip
+    """The findings on a file in every way that it is built. Raises BadFile when it cannot be judged in any."""
+    found: list[tuple[str, Lint]] = []
+    for way in ways:
+        try:
+            if isinstance(way, Unread):
+                raise BadFile(way.message, file=way.file, line=way.line, hint=way.hint)
+            found.append((way.label, _judged_once(way, rules, build_args, target, tree, text)))
+        except BadFile as error:
+            if len(ways) == 1:
+                raise
+            unread = Unread(file=error.file, line=error.line, message=error.what, hint=error.hint)
+            found.append(("", Lint(files=(), findings=(), errors=(unread,))))
+    return found[0][1] if len(found) == 1 else together(str(file), found)
 
-    beside = file.with_name("image.yaml")
-    recipe = recipes.read(beside) if beside.is_file() else None
+
+def _judged_once(
+    way: Subject, rules: Ruleset, build_args: Mapping[str, str], target: str | None, tree: Sequence[str], text: str
+) -> Lint:
+    dockerfile = parse.parse(
+        text if way.text is None else way.text,
+        path=str(way.dockerfile),
+        build_args={**way.build_args, **build_args},
+        target=target or way.target,
+    )
+    context = Context(folder=way.context, recipe=way.recipe, service=way.service)
+    found = judge(dockerfile, rules, way.recipe.profile if way.recipe else None, context, tree)
+    if (bad := contexts.problem(dockerfile, context)) is not None:
+        unread = Unread(file=bad.file, line=bad.line, message=bad.what, hint=bad.hint)
+        found = dataclasses.replace(found, errors=(*found.errors, unread))
+    if way.text is None:
+        return found
+    # The places in the text are not those in the file that holds it: nothing there can be spliced in.
+    unfixed = (
+        dataclasses.replace(one, fix=None, fixable=False, column=None, end_column=None) for one in found.findings
+    )
+    return dataclasses.replace(found, findings=tuple(unfixed))
+
+
+def situated(
+    file: Path, text: str, build_args: Mapping[str, str], target: str | None
+) -> tuple[Dockerfile, Context, str | None]:
+    """Parse a text as if it stood in a file; also return what is known beside it, and the profile it asks for."""
+    recipe = beside.read(file.with_name("image.yaml"))
     if recipe is not None and recipe.dockerfile_path.resolve() != file.resolve():
         recipe = None  # image.yaml speaks of another Dockerfile in the same folder
     known = {**(recipe.build_args if recipe else {}), **build_args}
-    dockerfile = parse.read(file, build_args=known, target=target or (recipe.target if recipe else None))
+    dockerfile = parse.parse(
+        text, path=str(file), build_args=known, target=target or (recipe.target if recipe else None)
+    )
     context = Context(folder=file.parent / (recipe.context if recipe else "."), recipe=recipe)
-    return judge(dockerfile, policy, recipe.profile if recipe else None, context, tree)
+    return dockerfile, context, recipe.profile if recipe else None
 
 
-def _dockerfiles(path: Path) -> Iterator[Path]:
-    """A file as it is; in a folder everything that is called a Dockerfile. Links are not followed: they can loop."""
-    if not path.is_dir():
-        if not path.exists() and not path.is_symlink():
-            raise BadFile("no such file or folder", file=path, hint="name a Dockerfile or a folder that holds some")
-        yield path
-        return
-    for folder, folders, names in os.walk(path):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
-        for name in sorted(names):
-            lower = name.lower()
-            named = lower in ("dockerfile", "containerfile") or lower.startswith("dockerfile.")
-            if (named or lower.endswith(".dockerfile")) and not lower.endswith(".dockerignore"):
-                yield Path(folder) / name
-
-
-def _tree_names(files: Sequence[Path]) -> tuple[str, ...]:
+def tree_names(files: Sequence[Path]) -> tuple[str, ...]:
     """What the images of the trees that these files lie in are called."""
-    from pipeline import recipe as recipes
-
     names: set[str] = set()
     for folder in {file.resolve().parent.parent for file in files}:
         for other in folder.glob("*/image.yaml"):
             try:
-                one = recipes.read(other)
+                one = beside.read(other)
             except BadFile:
                 continue  # told when its own Dockerfile is judged
-            names |= {one.name, one.repository, one.full_repository}
+            if one is not None:
+                names |= {one.name, one.repository, one.full_repository}
     return tuple(sorted(names))

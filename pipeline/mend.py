@@ -6,9 +6,15 @@ A rule says what should stand there; that the file's line ends and its escape ch
 
 from __future__ import annotations
 
-from pipeline.model import Dockerfile, Edit, Instruction, Span
+from pipeline.model import Dockerfile, Edit, Fix, Instruction, Span
 from pipeline.parse import tokens
 from pipeline.shell import Command
+
+
+def fix(title: str, *edits: Edit | None, safe: bool = True) -> Fix | None:
+    """A fix of these edits; None when there are none, or when one of them could not be made."""
+    made = tuple(edit for edit in edits if edit is not None)
+    return Fix(title, made, safe) if made and len(made) == len(edits) else None
 
 
 def replaced(span: Span, text: str) -> Edit:
@@ -68,6 +74,49 @@ def word_added(command: Command, index: int, text: str) -> Edit | None:
     """Write a word after `command.argv[index]`; None where the command does not stand in the file as it is."""
     span = command.argv_spans[index] if index < len(command.argv_spans) else None
     return inserted(span.end, f" {text}") if span else None
+
+
+def word_dropped(dockerfile: Dockerfile, command: Command, index: int) -> Edit | None:
+    """Delete `command.argv[index]` with the blanks before it; on a line of its own, with that line.
+
+    None where the word does not stand in the file as it is, or where deleting it would take a comment along.
+    """
+    span = command.argv_spans[index] if index < len(command.argv_spans) else None
+    if span is None:
+        return None
+    raw = content(dockerfile)
+    start = len(raw[: span.start].rstrip(b" \t"))
+    if raw[start - 1 : start] != b"\n":
+        return Edit(Span(start, span.end), "")
+    end = len(raw) - len(raw[span.end :].lstrip(b" \t"))
+    rest = raw[end : raw.find(b"\n", end) + 1].rstrip(b"\r\n \t")
+    if rest == dockerfile.directives.get("escape", "\\").encode():
+        return Edit(Span(start, raw.find(b"\n", end) + 1), "")
+    return Edit(Span(span.start, end), "") if rest else None
+
+
+def option_dropped(dockerfile: Dockerfile, command: Command, index: int, option: str) -> Edit | None:
+    """Delete an option at `command.argv[index]`: the word, or its letter where it stands among others (-fsSk)."""
+    word = command.argv[index]
+    if option.startswith("--") or word == option:
+        return word_dropped(dockerfile, command, index)
+    span = command.argv_spans[index] if index < len(command.argv_spans) else None
+    if span is None or written(dockerfile, span) != word:
+        return None
+    return replaced(span, word.replace(option[1:], "", 1))
+
+
+def command_dropped(dockerfile: Dockerfile, before: Command, command: Command) -> Edit | None:
+    """Delete a command that `&&` joins to the one before it, operator and all; None where that cannot be done."""
+    if command.joined != "&&" or command.piped or not (before.span and command.span):
+        return None
+    gap = content(dockerfile)[before.span.end : command.span.start]
+    return None if b"#" in gap else Edit(Span(before.span.end, command.span.end), "")
+
+
+def put_in_front(command: Command, text: str) -> Edit | None:
+    """Write text before a command; None where it does not stand in the file as it is."""
+    return inserted(command.span.start, text) if command.span else None
 
 
 def _indent(dockerfile: Dockerfile, start: int) -> str:

@@ -7,22 +7,20 @@ it does not say, the other says. Judging a record against a profile is verdict.p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from pipeline import yamlfile
+from pipeline import own_rules, yamlfile
 from pipeline.errors import BadFile
-from pipeline.model import PolicyStamp, Rule, Severity, Waiver
+from pipeline.model import PolicyStamp, Waiver
 from pipeline.recipe import Recipe
 from pipeline.yamlfile import Bytes, Seconds, Strict
-
-SHIPPED = Path(__file__).parent.parent / "policies" / "policy.yaml"
 
 
 def _switch(value: Any) -> Any:
@@ -98,18 +96,27 @@ class Profile(Strict):
     smoke: SmokePolicy = SmokePolicy()
     limits: Limits = Limits()
 
-    def severities(self, rules: Iterable[Rule]) -> dict[str, Severity]:
-        """The rules that hold, with their weight here."""
-        found = {}
-        for rule in rules:
-            level = self.rules[rule.id].severity if rule.id in self.rules else None
-            if level != "off" and (rule.by_default or rule.id in self.rules or self.every_rule):
-                found[rule.id] = Severity(level) if level else rule.severity
-        return found
 
-    def parameters(self) -> dict[str, Mapping[str, Any]]:
-        """Per rule, the parameters that the policy sets."""
-        return {rule: setting.parameters for rule, setting in self.rules.items() if setting.parameters}
+class Condition(Strict):
+    """A rule in one expression: each thing for which `when` is true is a finding at its line."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", description="what is wrong, in words: no-curl")]
+    kind: Literal["image", "stage", "instruction", "command"] = Field(
+        default="instruction", alias="for", description="what it is asked about, one by one"
+    )
+    when: str = Field(description="CEL over the facts of that thing; docs/reference.md lists them")
+    severity: Literal["error", "warning", "info"] = "warning"
+    message: Annotated[str, Field(min_length=3)]
+    hint: Annotated[str, Field(min_length=3)]
+
+    @field_validator("when")
+    @classmethod
+    def _can_be_asked(cls, when: str, info: ValidationInfo) -> str:
+        from pipeline import conditions
+
+        if "kind" in info.data:  # otherwise that is the mistake to tell
+            conditions.compiled(when, info.data["kind"])
+        return when
 
 
 class PolicyFile(Strict):
@@ -119,6 +126,10 @@ class PolicyFile(Strict):
     mirrors: dict[str, str] = Field(
         default_factory=dict, description="docker.io: mirror.example:5000/hub — bases are taken from there"
     )
+    own_rules: str | None = Field(
+        default=None, description="a folder beside this file with rules of your own: NAME.py and its page NAME.md"
+    )
+    conditions: list[Condition] = Field(default_factory=list)
     profiles: dict[str, Profile]
 
 
@@ -147,6 +158,7 @@ class Policy:
     digest: str  # of policy.yaml and waivers.yaml together
     content: PolicyFile
     waivers: tuple[Waiver, ...]
+    brought: frozenset[str] = frozenset()  # ids of its own rules and conditions
 
     @cached_property
     def mirrors(self) -> Mapping[str, str]:
@@ -189,7 +201,16 @@ def read(file: Path, rule_ids: frozenset[str]) -> Policy:
     if waivers_file.exists():
         waivers = tuple(_waiver(entry, waivers_file) for entry in yamlfile.read(waivers_file, WaiversFile).waivers)
         hasher.update(waivers_file.read_bytes())
-    policy = Policy(file=file, digest=f"sha256:{hasher.hexdigest()}", content=content, waivers=waivers)
+    brought = {one.id for one in content.conditions}
+    if content.own_rules is not None:
+        folder = own_rules.folder_of(file, content.own_rules)
+        brought |= set(own_rules.ids(folder))
+        for one in own_rules.files(folder):
+            hasher.update(one.read_bytes())
+    policy = Policy(
+        file=file, digest=f"sha256:{hasher.hexdigest()}", content=content, waivers=waivers, brought=frozenset(brought)
+    )
+    rule_ids |= brought
     for name, profile in content.profiles.items():
         policy.profile(name)
         for rule in profile.rules:
@@ -197,12 +218,6 @@ def read(file: Path, rule_ids: frozenset[str]) -> Policy:
                 raise yamlfile.unknown(rule, rule_ids, "rule", file)
     policy.profile(None)
     return policy
-
-
-def find(root: Path, explicit: Path | None = None) -> Path:
-    """Which policy.yaml holds: the one named, the workspace's, or the one that Seatrial ships."""
-    own = root / "policies" / "policy.yaml"
-    return explicit or (own if own.is_file() else SHIPPED)
 
 
 def _waiver(entry: WaiverEntry, file: Path) -> Waiver:

@@ -88,19 +88,14 @@ def _arguments(task: Task) -> tuple[str | None, set[str], set[str]]:  # type: ig
     return wanted, valued, flags
 
 
-def main() -> None:
-    """Run `seatrial TASK …`."""
-    from pipeline import tasks
+def main(name: str) -> None:
+    """Run `seatrial TASK …` with the product's tasks, or `inv TASK …` with those of this repository's tasks.py."""
+    namespace = None
+    if name == "seatrial":
+        from pipeline import tasks
 
-    _run("seatrial", Collection.from_module(tasks))
-
-
-def _run(name: str, namespace: Collection | None) -> None:
+        namespace = Collection.from_module(tasks)
     try:
         Seatrial(name=name, binary=name, version=version("seatrial"), namespace=namespace).run()
     except BrokenPipeError:  # the reader of our stdout, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":  # ./inv: the tasks.py of this repository
-    _run("inv", None)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import BadFile
-from pipeline.progress import Progress
 
 if TYPE_CHECKING:
     from pipeline.model import Record
     from pipeline.policy import Policy
+    from pipeline.progress import Progress
     from pipeline.tree import Release
     from pipeline.workspace import Workspace
 
@@ -38,10 +38,10 @@ class Session:
     @cached_property
     def policy(self) -> Policy:
         """The policy that holds here. Raises BadFile."""
-        from pipeline import policy
+        from pipeline import policy, ruleset
         from policies import RULES
 
-        file = policy.find(self.root, self.policy_file)
+        file = ruleset.find(self.root, self.policy_file)
         return policy.read(file, frozenset(rule.id for rule in RULES))
 
     @property

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
@@ -53,8 +53,12 @@ def run(
     timeout: float = 600,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    fine: Collection[int] = (0,),
 ) -> str:
-    """Run `argv` and return its stdout. `env` is added to this process's environment."""
+    """Run `argv` and return its stdout. `env` is added to this process's environment.
+
+    `fine` are the exit codes of success: a linter's 1 means that it found something.
+    """
     deadline = time.monotonic() + timeout
     with _started(argv, env=env, cwd=cwd) as process:
         while True:
@@ -64,7 +68,7 @@ def run(
             except subprocess.TimeoutExpired:
                 if time.monotonic() > deadline:
                     raise _too_slow(argv, timeout) from None
-    if process.returncode != 0:
+    if process.returncode not in fine:
         raise failure(argv, process.returncode, stderr)
     return stdout
 

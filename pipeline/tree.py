@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline import host, lint, registry
+from pipeline import host, lint, registry, ruleset
 from pipeline.errors import Interrupted, PipelineError, PolicyViolated
 from pipeline.flow import Job, Options, Save, Say, refused, release
 from pipeline.model import Context, Image, Record, Severity, Tool
@@ -112,7 +112,7 @@ def _checked(workspace: Workspace, name: str, policy: Policy, took_part: tuple[T
             policy=policy.stamp(policy.known(recipe)),
             lint=lint.judge(
                 workspace.dockerfiles[name],
-                policy,
+                ruleset.of(policy),
                 recipe.profile,
                 Context(folder=recipe.folder / recipe.context, recipe=recipe),
                 workspace.names(),

@@ -1,12 +1,30 @@
 """cuda-twice: Python wheels that bring CUDA, on a base image that already has it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from pipeline import facts
 from pipeline.bases import shipped_base
-from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.compiles import compiles
+from pipeline.facts import GpuBase
+from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
+from pipeline.pip import Wheel
+from pipeline.rebase import rebased
 from pipeline.wheels import shipped_wheels
+
+# Megabytes of NVIDIA's wheels that torch 2.8.0 asks for, as the package index has them, of libraries that the
+# runtime flavour has too.
+_MEGABYTES = {
+    "cublas": 594,
+    "cusparse": 288,
+    "cusolver": 268,
+    "cufft": 193,
+    "cuda-nvrtc": 88,
+    "curand": 64,
+    "nvjitlink": 39,
+}
+_CUDNN = {"cudnn": 707}
+_WHOLE = frozenset({"torch", "vllm"})  # these ask for all of them
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -14,16 +32,46 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
     The `base` flavour has no libraries but cudart: wheels on it are as they should be.
     """
-    base = facts.cuda_base(shipped_base(dockerfile).image)
+    under = shipped_base(dockerfile)
+    base = facts.gpu_base(under.image)
     if base is None or base.name != "nvidia/cuda" or base.flavour not in ("runtime", "devel"):
         return
     bringing = (wheel for wheel in shipped_wheels(dockerfile, context) if wheel.brings_cuda)
-    for (line, stage), wheels in groupby(bringing, key=lambda wheel: (wheel.line, wheel.stage)):
+    for (line, stage), group in groupby(bringing, key=lambda wheel: (wheel.line, wheel.stage)):
+        wheels = tuple(group)
         names = [wheel.name for wheel in wheels]
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        kind = "-".join(part for part in (base.library, base.flavour) if part)
+        kind = f"{'cudnn-' if base.cudnn else ''}{base.flavour}"
         verb = "brings its" if len(names) == 1 else "bring their"
-        yield Problem(line, f"{shown} {verb} own CUDA libraries, and the {kind} base has them already", stage=stage)
+        size = _size(wheels, base)
+        message = f"{shown} {verb} own CUDA libraries, and the {kind} base has them already{size}"
+        yield Problem(line, message, stage=stage, fix=_fix(dockerfile, under))
+
+
+def _fix(dockerfile: Dockerfile, under: Stage) -> Fix | None:
+    """The `base` flavour, where nothing that ships compiles."""
+    tag = facts.cuda_tag(under.image or "")
+    shipped = {stage.index for stage in dockerfile.shipped()}
+    if tag is None or tag.digest is not None or any(one.stage.index in shipped for one in compiles(dockerfile)):
+        return None
+    image = f"{tag.repository}:{tag.version}-base-{tag.os}"
+    other = facts.cuda_tag(image)
+    edit = rebased(dockerfile, under, image, alone=True) if other is not None and facts.exists(other) else None
+    return Fix("ship on the base flavour", (edit,), safe=False) if edit else None
+
+
+def _size(wheels: Iterable[Wheel], base: GpuBase) -> str:
+    """How much comes twice, where it is known: for CUDA 12."""
+    known = _MEGABYTES | (_CUDNN if base.cudnn else {})
+    total = 0
+    for wheel in wheels:
+        if wheel.cuda is not None and wheel.cuda.major != 12:
+            return ""
+        if wheel.name in _WHOLE:
+            total = sum(known.values())
+            break
+        total += known.get(wheel.name.removeprefix("nvidia-").removesuffix("-cu12"), 0)
+    return f": about {total / 1000:.1f} GB to pull twice" if total >= 100 else ""
 
 
 RULE = Rule(

@@ -1,43 +1,59 @@
-"""driver-in-image: NVIDIA's driver, or a stand-in for it, inside the image."""
+"""driver-in-image: NVIDIA's driver inside the image."""
 
 import re
 from collections.abc import Iterator
+from posixpath import basename
 
 from pipeline.installs import substituted, system_installs
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.shell import Ran, shipped
 
-_DRIVER = re.compile(
+_DRIVER = (
     r"nvidia-(driver|headless|utils|kernel|dkms|compute-utils|open|legacy|firmware|smi|modprobe|persistenced)(-.*)?"
     r"|xserver-xorg-video-nvidia(-.*)?|cuda-drivers(-.*)?|libcuda1(-.*)?|libnvidia-ml1"
     r"|libnvidia-(cfg1|common|compute|decode|encode|extra|fbc1|gl|gpucomp)(-.*)?"
     r"|cuda(-\d+-\d+)?|cuda-runtime(-\d+-\d+)?|cuda-demo-suite(-.*)?"  # these three ask for cuda-drivers
 )
-_TOOLKIT = re.compile(r"nvidia-(container-toolkit|container-runtime|docker2?)(-.*)?|libnvidia-container.*")
+_RUNFILE = r"(?i)NVIDIA-Linux-[\w.-]+\.run"
+_TOOLKIT_RUNFILE = r"cuda_[\d.]+_\d[\d.]*_linux[\w-]*\.run"  # the toolkit with the driver in it
+_LIBRARY = r"lib(?:cuda|nvidia-ml|nvidia-ptxjitcompiler|nvcuvid)\.so(?:\.[\d.]+)?"
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
-    """Yield installs of driver or container toolkit packages that ship, and driver stubs on the library path."""
+    """Yield installs of driver packages that ship, NVIDIA's own installers, and copied libraries of the driver."""
+    if "nvidia" not in dockerfile.text.lower() and "cuda" not in dockerfile.text:
+        return
     for install in system_installs(dockerfile):
-        for pattern, what in ((_DRIVER, "the driver"), (_TOOLKIT, "the container toolkit")):
-            names = [name for name in install.packages if pattern.fullmatch(name)]
-            if names:
-                verb = "is a part of" if len(names) == 1 else "are parts of"
-                message = f"{', '.join(names)} {verb} {what}, which belongs to the host"
-                yield Problem(install.line, message, stage=install.stage.label)
+        names = [name for name in install.packages if re.fullmatch(_DRIVER, name)]
+        if names:
+            verb = "is a part of" if len(names) == 1 else "are parts of"
+            message = f"{', '.join(names)} {verb} the driver, which belongs to the host"
+            yield Problem(install.line, message, stage=install.stage.label)
+    for one in shipped(dockerfile):
+        name = _installer(one)
+        if name is not None:
+            message = f"{name} installs the driver, which belongs to the host"
+            yield Problem(one.command.line, message, stage=one.stage.label, at=one.command.span)
     for stage in dockerfile.shipped():
-        settings = [
-            (instruction.line, substituted(value, stage))
-            for instruction in stage.instructions
-            if instruction.keyword == "ENV"
-            for name, value in zip(instruction.words[::3], instruction.words[1::3], strict=False)
-            if name == "LD_LIBRARY_PATH"
-        ]
-        if settings:
-            line, value = settings[-1]  # what stands at the end is what runs
-            if any(part.rstrip("/").endswith("/stubs") for part in value.strip("\"'").split(":")):
-                message = "LD_LIBRARY_PATH holds CUDA's stubs folder: its libcuda is found before the driver's"
-                yield Problem(line, message, stage=stage.label, hint="use the stubs in the build stage only")
-            return
+        for instruction in stage.instructions:
+            if instruction.keyword in ("COPY", "ADD"):
+                for word in instruction.words[:-1]:
+                    path = substituted(word, stage)
+                    if re.fullmatch(_LIBRARY, basename(path)) and "/stubs/" not in path and "/compat/" not in path:
+                        message = f"{basename(path)} is a part of the driver, which belongs to the host"
+                        yield Problem(instruction.line, message, stage=stage.label)
+
+
+def _installer(one: Ran) -> str | None:
+    """`sh NVIDIA-Linux-x86_64-550.54.14.run`, and the toolkit's own installer where it is not told --toolkit."""
+    command = one.command
+    for word in command.argv[:2] if command.argv else ():
+        name = basename(substituted(word, one.stage))
+        if re.fullmatch(_RUNFILE, name) and "--extract-only" not in command.words and "-x" not in command.words:
+            return name
+        if re.fullmatch(_TOOLKIT_RUNFILE, name) and any(word.startswith("--driver") for word in command.words):
+            return name
+    return None
 
 
 RULE = Rule(

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from pipeline import facts
 from pipeline.bases import as_written, problem_with
-from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.rebase import rebased
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -14,11 +15,13 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if tag is None or not facts.is_end_of_life(tag) or facts.exists(tag) is False:
             continue  # one that does not exist is missing-cuda-tag's
         near = facts.nearest_tag(tag)
+        edit = rebased(dockerfile, stage, f"{tag.repository}:{near}") if tag.digest is None else None
         yield problem_with(
             stage,
             dockerfile,
             f"{as_written(stage)} is end of life: no more fixes, and NVIDIA deletes such tags; {near} is maintained",
             hint=f"FROM {tag.repository}:{near}",
+            fix=Fix(f"take {near}", (edit,), safe=False) if edit else None,
         )
 
 

@@ -19,29 +19,32 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     written = context.recipe.fleet.drivers if context.recipe is not None else ()
     drivers = sorted({version for text in written if (version := facts.driver(text)) is not None})
     trust = str(context.parameters.get("compatibility", "minor"))
+    if not drivers:
+        return
     stage = shipped_base(dockerfile)
-    base = facts.cuda_base(stage.image)
-    if base is not None and base.version is not None:
+    base = facts.gpu_base(stage.image)
+    if base is not None and base.cuda is not None:
         too_old = [(driver, why) for driver in drivers if (why := _why_not_base(base, driver, trust))]
         if too_old:
-            yield problem_with(stage, dockerfile, _message(f"CUDA {base.version} of {stage.image}", too_old))
+            yield problem_with(stage, dockerfile, _message(f"CUDA {base.cuda} of {stage.image}", too_old))
     for wheel in shipped_wheels(dockerfile, context):
-        if wheel.brings_cuda and wheel.cuda is not None:
-            too_old = [(driver, why) for driver in drivers if (why := _why_not(wheel.cuda, driver, trust))]
+        cuda = wheel.cuda or facts.wheel_cuda(wheel.name, wheel.version, wheel.variant)
+        if wheel.brings_cuda and cuda is not None:
+            too_old = [(driver, why) for driver in drivers if (why := _why_not(cuda, driver, trust))]
             if too_old:
                 name = f"{wheel.name} {wheel.version}" if wheel.version else wheel.name
-                message = _message(f"CUDA {wheel.cuda} in the wheel of {name}", too_old)
+                message = _message(f"CUDA {cuda} in the wheel of {name}", too_old)
                 yield Problem(wheel.line, message, stage=wheel.stage)
 
 
-def _why_not_base(base: facts.CudaBase, driver: Version, trust: str) -> str | None:
+def _why_not_base(base: facts.GpuBase, driver: Version, trust: str) -> str | None:
     """Why an image does not start on a driver, or None. Its own gate, NVIDIA_REQUIRE_CUDA, counts as well."""
-    assert base.version is not None
-    accepted = facts.accepted_branches(base.version) if base.name == "nvidia/cuda" else None
+    assert base.cuda is not None
+    accepted = facts.accepted_branches(base.cuda) if base.name == "nvidia/cuda" else None
     if trust == "forward" and accepted is not None and driver.major in accepted:
         return None
-    why = _why_not(base.version, driver, trust)
-    needed = facts.minimum_driver(Version(f"{base.version.major}.{base.version.minor}"))
+    why = _why_not(base.cuda, driver, trust)
+    needed = facts.minimum_driver(Version(f"{base.cuda.major}.{base.cuda.minor}"))
     refused = accepted is not None and driver.major not in accepted
     if why is None and refused and needed is not None and driver.major < needed.major:
         return f"the image's NVIDIA_REQUIRE_CUDA refuses branch {driver.major}"

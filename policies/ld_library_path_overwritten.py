@@ -2,26 +2,51 @@
 
 from collections.abc import Iterator
 
-from pipeline import facts
+from pipeline import environment, facts
 from pipeline.bases import shipped_base
-from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
-_DRIVER_FOLDER = "/usr/local/nvidia/lib64"  # where some container platforms mount the host's driver
+_DRIVER = "/usr/local/nvidia/lib64"  # where some container platforms mount the host's driver
+_CUDA = "/usr/local/cuda/lib64"
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
-    """Yield each ENV of the shipped stages that replaces LD_LIBRARY_PATH on a CUDA base."""
-    if facts.cuda_base(shipped_base(dockerfile).image) is None:
+    """Yield the ENV of the shipped stages that replaces LD_LIBRARY_PATH on a CUDA base."""
+    variable = environment.shipped(dockerfile).get("LD_LIBRARY_PATH")
+    base = facts.cuda_base(shipped_base(dockerfile).image) if variable is not None else None
+    if variable is None or base is None:
         return
-    for stage in dockerfile.shipped():
-        for instruction in stage.instructions:
-            if instruction.keyword != "ENV":
-                continue
-            for name, value in zip(instruction.words[::3], instruction.words[1::3], strict=False):
-                kept = "$LD_LIBRARY_PATH" in value or "${LD_LIBRARY_PATH" in value or _DRIVER_FOLDER in value
-                if name == "LD_LIBRARY_PATH" and not kept:
-                    message = f"LD_LIBRARY_PATH loses the base's folders, among them the driver's {_DRIVER_FOLDER}"
-                    yield Problem(instruction.line, message, stage=stage.label)
+    if "$LD_LIBRARY_PATH" in variable.value or "${LD_LIBRARY_PATH" in variable.value:
+        return  # nothing was lost on the way to the end
+    kept = {entry.rstrip("/") for entry in variable.entries}
+    lost = [folder for folder in _set_by(base.version.release if base.version else None) if folder not in kept]
+    if not lost or _linked(kept, lost):
+        return
+    setting = next(
+        (one for one in reversed(variable.settings) if "LD_LIBRARY_PATH" not in one.written), variable.last
+    )
+    what = f"the driver's {_DRIVER}" if _DRIVER in lost else ", ".join(lost)
+    text = setting.written.strip("\"'")
+    edit = environment.rewritten(dockerfile, setting, f"{text.rstrip(':')}:${{LD_LIBRARY_PATH}}") if text else None
+    yield environment.problem(
+        dockerfile,
+        setting,
+        f"LD_LIBRARY_PATH loses the base's folders, among them {what}",
+        fix=Fix("keep what the base has in LD_LIBRARY_PATH", (edit,), safe=False) if edit else None,
+    )
+
+
+def _set_by(version: tuple[int, ...] | None) -> tuple[str, ...]:
+    """What NVIDIA's images set, by their Dockerfiles: the driver's folder, from 12.8 CUDA's, from 13.0 both."""
+    if version and version[0] >= 13:
+        return _DRIVER, _CUDA
+    return (_CUDA,) if version and version[:2] >= (12, 8) else (_DRIVER,)
+
+
+def _linked(kept: set[str], lost: list[str]) -> bool:
+    """Is all that is lost CUDA's own folder, and kept by another of its names?"""
+    others = ("/usr/local/cuda/", "/usr/local/cuda-", "$CUDA_HOME/", "${CUDA_HOME}/", "$CUDA_PATH/", "${CUDA_PATH}/")
+    return lost == [_CUDA] and any(one.startswith(others) and "/stubs" not in one and "lib" in one for one in kept)
 
 
 RULE = Rule(

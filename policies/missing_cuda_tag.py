@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from pipeline import facts
 from pipeline.bases import as_written, problem_with
-from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.rebase import rebased
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -13,11 +14,13 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         tag = facts.cuda_tag(stage.image) if stage.needed and stage.parent is None and stage.image else None
         if tag is not None and tag.digest is None and facts.exists(tag) is False:
             near = facts.nearest_tag(tag)
+            edit = rebased(dockerfile, stage, f"{tag.repository}:{near}")
             yield problem_with(
                 stage,
                 dockerfile,
                 f"{as_written(stage)} does not exist; the nearest tag that does is {near}",
                 hint=f"FROM {tag.repository}:{near}",
+                fix=Fix(f"take {near}", (edit,), safe=False) if edit else None,
             )
 
 

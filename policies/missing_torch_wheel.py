@@ -1,9 +1,12 @@
 """missing-torch-wheel: a torch version that has no wheel for the CUDA version asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from pipeline import facts
-from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from packaging.version import Version
+
+from pipeline import facts, shell
+from pipeline.mend import replaced, written
+from pipeline.model import Context, Dockerfile, Edit, Fix, Problem, Rule, Severity
 from pipeline.wheels import shipped_wheels
 
 
@@ -14,9 +17,32 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             continue
         offered = facts.torch_index_cuda(wheel.version)
         if offered is not None and wheel.cuda not in offered:
-            there = ", ".join(f"cu{version.major}{version.minor}" for version in sorted(offered))
+            there = ", ".join(_variant(version) for version in sorted(offered))
             message = f"torch {wheel.version} does not exist; {wheel.version.public} comes as {there}"
-            yield Problem(wheel.line, message, stage=wheel.stage)
+            fix = _fix(dockerfile, wheel.line, wheel.version.local, _nearest(wheel.cuda, offered))
+            yield Problem(wheel.line, message, stage=wheel.stage, fix=fix)
+
+
+def _variant(cuda: Version) -> str:
+    return f"cu{cuda.major}{cuda.minor}"
+
+
+def _nearest(asked: Version, offered: Sequence[Version]) -> Version:
+    """The closest of the same major version, else the closest at all."""
+    return min(offered, key=lambda one: (one.major != asked.major, abs(one.minor - asked.minor), one))
+
+
+def _fix(dockerfile: Dockerfile, line: int, old: str, cuda: Version) -> Fix | None:
+    """Write the other variant into the command: after the `+`, and in the index that it names."""
+    edits: list[Edit] = []
+    for ran in shell.needed(dockerfile):
+        if ran.command.line == line:
+            for span in ran.command.argv_spans:
+                text = written(dockerfile, span) if span else ""
+                if span and (f"+{old}" in text or f"/{old}" in text):
+                    edits.append(replaced(span, text.replace(old, _variant(cuda))))
+    whole = any("+" in edit.text for edit in edits)
+    return Fix(f"take {_variant(cuda)}", tuple(edits), safe=False) if whole else None
 
 
 RULE = Rule(

@@ -11,15 +11,16 @@ from pipeline.wheels import shipped_wheels
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each wheel whose CUDA major version is known and is not the shipped base's."""
     stage = shipped_base(dockerfile)
-    base = facts.cuda_base(stage.image)
-    if base is None or base.version is None:
+    base = facts.gpu_base(stage.image)
+    if base is None or base.cuda is None:
         return
     for wheel in shipped_wheels(dockerfile, context):
-        if wheel.cuda is not None and wheel.cuda.major != base.version.major:
+        cuda = wheel.cuda or facts.wheel_cuda(wheel.name, wheel.version, wheel.variant)
+        if cuda is not None and cuda.major != base.cuda.major:
             name = f"{wheel.name} {wheel.version}" if wheel.version else wheel.name
             if wheel.variant and not (wheel.version and wheel.version.local):
                 name += f" from the {wheel.variant} index"
-            message = f"{name} is made for CUDA {wheel.cuda}, the base has CUDA {base.version}"
+            message = f"{name} is made for CUDA {cuda}, the base has CUDA {base.cuda}"
             yield Problem(wheel.line, message, stage=wheel.stage)
 
 

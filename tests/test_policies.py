@@ -1,6 +1,7 @@
 """Each rule's page is its test: what it says is caught must be caught, and nothing else."""
 
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -18,14 +19,15 @@ from pipeline.recipe import Recipe
 from policies import RULES
 
 POLICIES = Path(__file__).parents[1] / "policies"
-BLOCK = re.compile(r"^```(dockerfile|yaml image|yaml parameters)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(dockerfile|yaml image|yaml parameters|yaml context)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FOLDERS = tempfile.TemporaryDirectory()  # removed when the tests end
 TODAY = date(2026, 11, 23)  # the day on which the waivers' pages are true
 IDS = (*(rule.id for rule in RULES), *WAIVER_RULES)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A Dockerfile of a page, with the image.yaml and the parameters that stand above it."""
+    """A Dockerfile of a page, with the image.yaml, the parameters and the build's files that stand above it."""
 
     text: str
     context: Context
@@ -38,14 +40,26 @@ def page(rule_id: str) -> str:
 def examples(rule_id: str) -> Iterator[Example]:
     recipe: Recipe | None = None
     parameters: dict[str, Any] = {}
+    folder: Path | None = None
     for kind, body in BLOCK.findall(page(rule_id)):
         if kind == "yaml image":
             recipe = Recipe.model_validate({"name": "example", "repository": "team/example", **yaml.safe_load(body)})
         elif kind == "yaml parameters":
             parameters = yaml.safe_load(body)
+        elif kind == "yaml context":
+            folder = folder_with(yaml.safe_load(body))
         else:
-            yield Example(body, Context(recipe=recipe, parameters=parameters))
-            recipe, parameters = None, {}
+            yield Example(body, Context(recipe=recipe, parameters=parameters, folder=folder))
+            recipe, parameters, folder = None, {}, None
+
+
+def folder_with(files: dict[str, str]) -> Path:
+    """A build's folder that holds these files."""
+    folder = Path(tempfile.mkdtemp(dir=FOLDERS.name))
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content, encoding="utf-8")
+    return folder
 
 
 def expected_lines(text: str, rule_id: str) -> set[int]:
@@ -81,7 +95,7 @@ def test_page_shows_both_sides(rule_id: str) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_page_names_a_way_out_and_it_works(rule: Rule) -> None:
     allowing = page(rule.id).partition("## Allowing it")[2]
-    waiver = re.search(r"`(# policy: allow .*? -- REASON)`", allowing)
+    waiver = re.search(r"`(# policy: allow(?:-file)? .*? -- REASON)`", allowing)
     assert waiver, "the page must show the comment that allows it"
     example = next(example for example in examples(rule.id) if expected_lines(example.text, rule.id))
     line = min(expected_lines(example.text, rule.id))

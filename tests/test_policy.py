@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import policy
+from pipeline import policy, ruleset
 from pipeline.errors import BadFile
 from policies import RULES
 
@@ -31,14 +31,41 @@ def test_a_profile_that_extends_another_says_only_what_differs():
     shipped = policy.read(SHIPPED, IDS)
     serving, base = shipped.profile("gpu-serving"), shipped.profile("base-image")
     assert base.limits == serving.limits
-    assert "runs-as-root" in serving.severities(RULES)
-    assert "runs-as-root" not in base.severities(RULES)
+    rules = ruleset.of(shipped)
+    assert "runs-as-root" in rules.profile("gpu-serving").severities(RULES)
+    assert "runs-as-root" not in rules.profile("base-image").severities(RULES)
 
 
 def test_a_bare_off_switches_a_rule_off_although_yaml_reads_it_as_false(tmp_path):
     file = written(tmp_path, "default: a\nprofiles:\n  a:\n    rules:\n      runs-as-root: off\n")
-    found = policy.read(file, IDS).profile("a")
+    found = ruleset.of(policy.read(file, IDS)).profile("a")
     assert "runs-as-root" not in found.severities(RULES)
+
+
+def test_rules_of_taste_are_quiet_until_a_profile_names_them_or_asks_for_all(tmp_path):
+    file = written(
+        tmp_path,
+        "default: a\nprofiles:\n  a: {}\n  b: {rules: {keyword-casing: on}}\n"
+        "  c: {every_rule: true, rules: {unused-argument: off}}\n",
+    )
+    found = ruleset.of(policy.read(file, IDS))
+    holds = {name: found.profile(name).severities(RULES) for name in "abc"}
+    assert "keyword-casing" not in holds["a"] and "keyword-casing" in holds["b"]
+    assert {rule.id for rule in RULES} - set(holds["c"]) == {"unused-argument"}
+
+
+def test_what_lint_needs_is_remembered_until_a_byte_of_the_policy_changes(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEATRIAL_CACHE", str(tmp_path / "cache"))
+    file = written(tmp_path, "default: a\nprofiles:\n  a:\n    rules:\n      runs-as-root: info\n")
+    first = ruleset.read(file, IDS)
+    with monkeypatch.context() as patched:
+        patched.setattr(policy, "read", lambda *_: pytest.fail("read again"))
+        assert ruleset.read(file, IDS) == first
+    file.write_text(file.read_text().replace("info", "error"))
+    assert ruleset.read(file, IDS).profile("a").severities(RULES)["runs-as-root"] == "error"
+    file.write_text("default: nowhere\nprofiles: {}\n")
+    with pytest.raises(BadFile):
+        ruleset.read(file, IDS)
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,7 @@ class Context:
 
     folder: Path | None = None
     recipe: Any | None = None  # pipeline.recipe.Recipe; Any, because recipe imports model
+    service: Any | None = None  # pipeline.inputs.service.Service: the compose service that is built from it
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -235,10 +236,15 @@ class Rule:
     hint: str
     look: Callable[[Dockerfile, Context], Iterator[Problem]]
     by_default: bool = True  # false: a matter of taste, quiet until a profile names it or asks for every rule
+    page: str | None = None  # the text of its page, for a rule that a policy brings along
+    docs: str | None = None  # where that page lies
 
     @property
     def summary(self) -> str:
-        """The first sentence of the module that holds the rule, without its id."""
+        """The first sentence of the module that holds the rule, without its id; or of the page that it brought."""
+        if self.page is not None:
+            words = (line.strip() for line in self.page.splitlines() if not line.startswith("#"))
+            return next(filter(None, words), self.id)
         doc = __import__(self.look.__module__, fromlist=["_"]).__doc__ or ""
         return doc.strip().splitlines()[0].split(": ", 1)[-1]
 

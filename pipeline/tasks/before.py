@@ -8,7 +8,8 @@ from pathlib import Path
 
 from invoke import Context, Exit
 
-from pipeline.tasks.shared import FORMAT, expected_errors, opened, result, task
+from pipeline.model import Rule
+from pipeline.tasks.shared import FORMAT, expected_errors, result, task, tell
 
 
 @task(
@@ -18,40 +19,40 @@ from pipeline.tasks.shared import FORMAT, expected_errors, opened, result, task
         "path": "Dockerfiles or folders that hold some (repeatable; default: dockerfiles/, or this folder)",
         "build_arg": "K=V, as in docker build (repeatable)",
         "target": "judge this stage as the one that ships",
-        "format": FORMAT,
+        "format": "text, json, sarif, junit, github, gitlab or markdown",
         "output": "write the result to this file instead of stdout",
         "policy": "another policy.yaml",
         "fail_on": "error, warning or info: the least severity that fails",
+        "baseline": "a file that knows findings: only others are shown and fail",
+        "write_baseline": "write that file with what is found now, and exit 0",
     },
 )
 def lint(
-    c: Context, path: Sequence[str], build_arg: Sequence[str] = (), target: str = "", format: str = "text",
-    output: str = "", policy: str = "", fail_on: str = "error",
+    c: Context, path: Sequence[str], build_arg: Sequence[str], target: str = "", format: str = "text",
+    output: str = "", policy: str = "", fail_on: str = "error", baseline: str = "",
+    write_baseline: str = "",
 ) -> None:  # fmt: skip
     """Judge Dockerfiles against the policy; builds nothing.
 
     seatrial lint                                   every Dockerfile below dockerfiles/
     seatrial lint services/ Dockerfile.gpu          these
     seatrial lint Dockerfile --build-arg CUDA=12.8.1 --target runtime
-    seatrial lint --format json --output lint.json
+    seatrial lint --format sarif --output lint.sarif
+    seatrial lint --write-baseline baseline.json    and from then on: --baseline baseline.json
 
     Exit 0: nothing as severe as --fail-on. 10: something is. 3: a file could not be read.
     """
-    with opened(c, format, policy) as session:
-        from pipeline import lint as linting
+    with expected_errors("json" if format == "json" else "text"):
+        from pipeline.lint import Asked, answer
+        from pipeline.session import find_root
 
-        tree = session.root / "dockerfiles"
-        paths = [Path(one) for one in path] or [tree if tree.is_dir() else Path()]
-        linting.known_severity(fail_on)
-        found = linting.lint(paths, session.policy, build_args=linting.arguments(build_arg), target=target or None)
-        text = linting.render(found, format)
-        if output:
-            from pipeline.report import files
-
-            files.write_whole(Path(output), text)
-        else:
-            sys.stdout.write(text)
-        code = linting.exit_code(found, fail_on)
+        asked = Asked(
+            tuple(path), tuple(build_arg), target, format, output, policy, fail_on, baseline, write_baseline
+        )
+        text, code, notes = answer(asked, find_root(c.config.get("seatrial_root")))
+        for note in notes:
+            tell(note)
+        sys.stdout.write(text)
         if code:
             raise Exit(code=code)
 
@@ -62,7 +63,19 @@ def explain(c: Context, rule: str) -> None:
     from pipeline import lint_formats
 
     with expected_errors():
-        print(lint_formats.explain(rule))
+        print(lint_formats.explain(rule, _brought(c, rule)))
+
+
+def _brought(c: Context, rule: str = "") -> tuple[Rule, ...]:
+    """The rules that the policy here brings along; nothing is read for a rule that is one of ours."""
+    from pipeline import ruleset
+    from pipeline.session import find_root
+    from policies import RULES
+
+    ours = frozenset(one.id for one in RULES)
+    if rule in ours:
+        return ()
+    return ruleset.read(ruleset.find(find_root(c.config.get("seatrial_root"))), ours).brought
 
 
 @task(help={"format": FORMAT})
@@ -72,7 +85,8 @@ def rules(c: Context, format: str = "text") -> None:
     from policies import RULES
 
     with expected_errors(format):
-        result({"rules": lint_formats.rules_table(RULES)}, "rules", format, show.rules)
+        every = (*RULES, *_brought(c))
+        result({"rules": lint_formats.rules_table(every)}, "rules", format, show.rules)
 
 
 @task(positional=["file"], help={"file": "a Dockerfile"})

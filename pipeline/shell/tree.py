@@ -1,0 +1,388 @@
+"""A script and its place in, its commands in the order in which they run out. Speaks to: nothing (tree-sitter-bash).
+
+The grammar's tree is walked with a stack of our own: a list of commands is as deep as it is long. What the grammar
+cannot read it marks; the words in there still count, as far as the operators around them tell.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.shell import heredocs
+from pipeline.shell.command import Command, reads_script, script_at
+from pipeline.shell.source import Source, loose
+from pipeline.shell.words import plain
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
+
+DEEPEST = 6  # `$(…)` inside `$(…)`, `sh -c` inside `sh -c`; nobody writes more
+_SMALL = 1000  # bytes; the grammar's recovery from errors is quadratic, so larger texts are read against the clock
+_PIPES = 2000
+_STATEMENTS = frozenset({
+    "list", "pipeline", "command", "redirected_statement", "negated_command", "subshell", "compound_statement",
+    "if_statement", "while_statement", "for_statement", "c_style_for_statement", "case_statement", "case_item",
+    "do_group", "elif_clause", "else_clause", "function_definition", "test_command", "declaration_command",
+    "unset_command", "variable_assignment", "variable_assignments", "ERROR",
+})  # fmt: skip
+_WORDS = frozenset({
+    "word", "string", "raw_string", "concatenation", "number", "simple_expansion", "expansion", "brace_expression",
+    "command_substitution", "process_substitution", "arithmetic_expansion", "ansi_c_string", "translated_string",
+    "extglob_pattern", "regex", "test_operator", "command_name", "variable_name", "special_variable_name", "array",
+    "subscript", "$", "=", "==", "!=", "=~", "<", ">", "!", "(", ")", "-", "+", ":",
+})  # fmt: skip
+_REDIRECTS = frozenset({"file_redirect", "herestring_redirect", "heredoc_redirect"})
+_SEPARATORS = frozenset({";", "&", "&&", "||", "|", "|&", ";;", "\n"})
+_CONDITIONS = {"if": True, "elif": True, "while": True, "until": True, "then": False, "do": False, "else": False}
+
+
+class _Frame(NamedTuple):
+    """What a statement gets from those around it."""
+
+    joined: str = ""
+    piped: bool = False
+    reads: bool = False
+    inside: str = ""
+    redirects: tuple[Node, ...] = ()
+    depth: int = 0
+
+
+class _Parts:
+    """What a command is put together from while its nodes are looked at."""
+
+    __slots__ = ("assignments", "end", "hidden", "ranges", "redirects", "start", "stdin", "substitutions", "words")
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start, self.end = start, end
+        self.words: list[list[str]] = []  # each of its pieces
+        self.ranges: list[tuple[int, int]] = []
+        self.assignments: dict[str, str] = {}
+        self.redirects: list[tuple[str, str]] = []
+        self.substitutions: list[Node] = []
+        self.stdin: heredocs.Body | None = None
+
+
+def read(source: Source, depth: int = 0, inside: str = "") -> Iterator[Command]:
+    """Yield the commands of a script. One that the grammar cannot read in a bearable time has none."""
+    shown, bodies = heredocs.taken_out(source.text)
+    root = _parsed(shown)
+    if root is not None:
+        yield from _Reading(source, shown, bodies).commands(root, _Frame(inside=inside, depth=depth))
+
+
+@cache
+def _parser() -> Parser:
+    import tree_sitter
+    import tree_sitter_bash
+
+    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
+
+
+def _parsed(text: bytes) -> Node | None:
+    parser = _parser()
+    if len(text) <= _SMALL:
+        return parser.parse(text).root_node
+    if text.count(b"|") > _PIPES:
+        return None  # one mistake behind so many costs minutes, and the clock is not looked at meanwhile
+    end = time.monotonic() + 0.1 + len(text) * 5e-6
+
+    def given(offset: int, _: object) -> bytes:
+        return text[offset : offset + 65536]
+
+    def too_long(*_: object) -> bool:
+        return time.monotonic() > end
+
+    try:
+        return parser.parse(given, progress_callback=too_long).root_node
+    except ValueError:  # it was stopped
+        parser.reset()
+        return None
+
+
+class _Reading:
+    """One walk over one tree."""
+
+    def __init__(self, source: Source, text: bytes, bodies: dict[int, heredocs.Body]) -> None:
+        self.source, self.text, self.bodies = source, text, bodies
+        self.work: list[tuple[Node, _Frame] | tuple[Command, _Frame, _Parts]] = []
+
+    def commands(self, root: Node, frame: _Frame) -> Iterator[Command]:
+        """Yield the commands below a node."""
+        work = self.work
+        self._body(root, frame)
+        while work:
+            one = work.pop()
+            if len(one) == 3:
+                yield from self._read_again(*one)
+                continue
+            node, context = one
+            kind = node.type
+            if kind in _SIMPLE:
+                self._simple(node, kind, context)
+            else:
+                _COMPOUND.get(kind, _Reading._body)(self, node, context)
+
+    def _read_again(self, command: Command, frame: _Frame, parts: _Parts) -> Iterator[Command]:
+        """`sh -c 'a && b'` is a and b, and so is a shell that is given a here-document; the rest is itself."""
+        if frame.depth < DEEPEST:
+            at = script_at(command)
+            if at is not None:
+                start, end = parts.ranges[at]
+                raw = self.text[start:end]
+                if raw[:1] in (b"'", b'"') and raw[-1:] == raw[:1] and raw.count(raw[:1]) == 2 and b"\\" not in raw:
+                    inner = self.source.part(start + 1, end - 1)
+                else:
+                    inner = loose(command.words[at], command.line)
+                yield from read(inner, frame.depth + 1, frame.inside)
+                return
+            if parts.stdin is not None and reads_script(command):
+                yield from read(self.source.part(parts.stdin.start, parts.stdin.end), frame.depth + 1, frame.inside)
+                return
+        yield command
+
+    # --- what holds statements: they are put on the stack, the last one first ---
+
+    def _body(self, node: Node, frame: _Frame) -> None:
+        """A sequence: a program, a `{ …; }`, an `if`. Words that stand in it alone are an unreadable command's."""
+        found: list[tuple[Node, _Frame]] = []
+        alone: list[Node] = []
+        unread = node.type == "ERROR"
+        joined, condition, first = "", False, True
+        for child in node.children:
+            kind = child.type
+            if kind in _STATEMENTS:
+                operator = (frame.joined if unread else "") if first else joined or "\n"
+                inside = "condition" if condition else frame.inside
+                found.append((child, frame._replace(joined=operator, inside=inside)))
+                joined, first = "", False
+            elif kind in _CONDITIONS:
+                condition, first, joined = _CONDITIONS[kind], True, ""
+            elif kind in _SEPARATORS:
+                joined = kind
+            elif unread and kind in _WORDS:
+                alone.append(child)
+        self.work += reversed(found)
+        if alone:
+            self._loose(alone, frame)
+
+    def _loose(self, nodes: list[Node], frame: _Frame) -> None:
+        """Words of an unreadable piece: those that no operator parts are one command."""
+        groups: list[list[Node]] = []
+        for node in nodes:
+            between = self.text[groups[-1][-1].end_byte : node.start_byte] if groups else b";"
+            if between.strip(b" \t\\\n"):
+                groups.append([])
+            groups[-1].append(node)
+        for group in reversed(groups):
+            parts = _Parts(group[0].start_byte, group[-1].end_byte)
+            for node in group:
+                self._word(node, parts)
+            self._finish(parts, frame)
+
+    def _list(self, node: Node, frame: _Frame) -> None:
+        """`a && b`: redirections behind it are the last one's."""
+        found: list[tuple[Node, _Frame]] = []
+        joined = frame.joined
+        for child in node.children:
+            kind = child.type
+            if kind in _STATEMENTS:
+                found.append((child, frame._replace(joined=joined, redirects=())))
+            elif kind in _SEPARATORS:
+                joined = kind
+        if found and frame.redirects:
+            found[-1] = (found[-1][0], found[-1][1]._replace(redirects=frame.redirects))
+        self.work += reversed(found)
+
+    def _pipeline(self, node: Node, frame: _Frame) -> None:
+        statements = [child for child in node.children if child.type in _STATEMENTS]
+        last = len(statements) - 1
+        for index in range(last, -1, -1):
+            context = _Frame(
+                joined="|" if index else frame.joined,
+                piped=index < last or frame.piped,
+                reads=index > 0 or frame.reads,
+                inside=frame.inside,
+                redirects=frame.redirects if index == last else (),
+                depth=frame.depth,
+            )
+            self.work.append((statements[index], context))
+
+    def _passed_on(self, node: Node, frame: _Frame) -> None:
+        """`! a`: it is the same statement."""
+        self.work += [(child, frame) for child in reversed(node.children) if child.type in _STATEMENTS]
+
+    def _redirected(self, node: Node, frame: _Frame) -> None:
+        redirects = tuple(child for child in node.children if child.type in _REDIRECTS)
+        body = [child for child in node.children if child.type in _STATEMENTS]
+        context = frame._replace(redirects=redirects + frame.redirects)
+        if body:
+            self.work += [(child, context) for child in reversed(body)]
+        else:
+            self._finish(_Parts(node.start_byte, node.end_byte), context)
+
+    def _function(self, node: Node, frame: _Frame) -> None:
+        self._passed_on(node, frame._replace(joined="", inside="function"))
+
+    def _heads(self, node: Node, frame: _Frame) -> None:
+        """`for` and `case`: what stands in the head may hold substitutions."""
+        self._body(node, frame)
+        for child in node.children:
+            if child.type in _WORDS:
+                self._substitutions(child, frame)
+
+    # --- simple commands ---
+
+    def _simple(self, node: Node, kind: str, frame: _Frame) -> None:
+        parts = _Parts(node.start_byte, node.end_byte)
+        split: list[tuple[_Parts, _Frame]] = []
+        for child in [node] if kind == "variable_assignment" else node.children:
+            what = child.type
+            if what == "variable_assignment" and kind != "declaration_command":
+                self._assignment(child, parts)
+            elif what in _REDIRECTS:
+                self._redirect(child, parts)
+            elif what == "ERROR":
+                operator = self.text[child.start_byte : child.end_byte].strip().decode("utf-8", "replace")
+                if operator in _SEPARATORS:
+                    parts.end = child.start_byte
+                    split.append((parts, frame))
+                    parts, frame = _Parts(child.end_byte, node.end_byte), frame._replace(joined=operator)
+                else:
+                    self._broken(child, parts)
+            elif kind == "test_command" and what not in _WORDS and child.child_count:
+                self._flat(child, parts)
+            else:
+                self._word(child.children[0] if what == "command_name" and child.child_count == 1 else child, parts)
+        self._finish(parts, frame)
+        for before, context in reversed(split):
+            self._finish(before, context._replace(redirects=()))
+
+    def _broken(self, node: Node, parts: _Parts) -> None:
+        """An unreadable piece inside a command: the words in it belong to that."""
+        for child in node.children:
+            if child.type in _WORDS:
+                self._word(child, parts)
+            elif child.type in _REDIRECTS:
+                self._redirect(child, parts)
+
+    def _word(self, node: Node, parts: _Parts) -> None:
+        start, end = node.start_byte, node.end_byte
+        if start == end:
+            return  # the grammar missed it
+        kind = node.type
+        word = plain(node, kind, self.text)
+        if kind not in ("word", "raw_string", "number"):
+            self._collect(node, parts)
+        if parts.ranges and parts.ranges[-1][1] == start:  # two nodes, one word
+            parts.words[-1].append(word)
+            parts.ranges[-1] = (parts.ranges[-1][0], end)
+        else:
+            parts.words.append([word])
+            parts.ranges.append((start, end))
+
+    def _flat(self, node: Node, parts: _Parts) -> None:
+        """The words of `[ a = b ]`, which the grammar nests."""
+        waiting = [node]
+        while waiting:
+            one = waiting.pop()
+            if one.type in _WORDS or not one.child_count:
+                self._word(one, parts)
+            else:
+                waiting += reversed(one.children)
+
+    def _assignment(self, node: Node, parts: _Parts) -> None:
+        children = node.children
+        if len(children) < 2:
+            return
+        name = plain(children[0], "word", self.text)
+        parts.assignments[name] = "".join([plain(child, child.type, self.text) for child in children[2:]])
+        self._collect(node, parts)
+
+    def _redirect(self, node: Node, parts: _Parts) -> None:
+        descriptor = operator = ""
+        target: str | None = None
+        body = None
+        for child in node.children:
+            kind = child.type
+            if kind == "file_descriptor":
+                descriptor = plain(child, "word", self.text)
+            elif kind in _WORDS and kind not in ("<", ">"):
+                if target is None:
+                    target = plain(child, kind, self.text)
+                    self._collect(child, parts)
+                else:
+                    self._word(child, parts)  # `cat > f a b`: the grammar takes a and b for targets too
+            elif not operator:
+                operator = kind
+                body = self.bodies.pop(child.start_byte, None)
+        if body is not None:
+            operator, target = body.operator, body.name
+            parts.stdin = body
+        if operator:
+            parts.redirects.append((descriptor + operator, target or ""))
+
+    def _collect(self, node: Node, parts: _Parts) -> None:
+        """Remember the substitutions in a word; those inside them are found when they are read."""
+        raw = self.text[node.start_byte : node.end_byte]
+        if b"$(" not in raw and b"`" not in raw and b"<(" not in raw and b">(" not in raw:
+            return
+        waiting = [node]
+        while waiting:
+            one = waiting.pop()
+            if one.type in ("command_substitution", "process_substitution"):
+                parts.substitutions.append(one)
+            else:
+                waiting += reversed(one.children)
+
+    def _substitutions(self, node: Node, frame: _Frame) -> None:
+        parts = _Parts(node.start_byte, node.end_byte)
+        self._collect(node, parts)
+        self._read_substitutions(parts, frame)
+
+    def _read_substitutions(self, parts: _Parts, frame: _Frame) -> None:
+        if frame.depth < DEEPEST:
+            context = _Frame(inside="substitution", depth=frame.depth + 1)
+            self.work += [(one, context) for one in reversed(parts.substitutions)]
+
+    def _finish(self, parts: _Parts, frame: _Frame) -> None:
+        """Put the command on the stack, and what it substitutes on top: that runs before it."""
+        for redirect in frame.redirects:
+            self._redirect(redirect, parts)
+            parts.end = max(parts.end, redirect.end_byte)
+        if not (parts.words or parts.assignments or parts.redirects):
+            self._read_substitutions(parts, frame)
+            return
+        source = self.source
+        start = parts.start
+        command = Command(
+            words=tuple([word[0] if len(word) == 1 else "".join(word) for word in parts.words]),
+            line=source.line_at(start),
+            assignments=parts.assignments,
+            spans=tuple([source.span(first, last) for first, last in parts.ranges]),
+            span=source.span(start, parts.end),
+            joined=frame.joined,
+            piped=frame.piped,
+            reads_pipe=frame.reads,
+            redirects=tuple(parts.redirects),
+            inside=frame.inside,
+        )
+        self.work.append((command, frame, parts))
+        if parts.substitutions and script_at(command) is None:
+            self._read_substitutions(parts, frame)
+
+
+_SIMPLE = frozenset({
+    "command", "test_command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments",
+})  # fmt: skip
+_COMPOUND: dict[str, Callable[[_Reading, Node, _Frame], None]] = {
+    "list": _Reading._list,
+    "pipeline": _Reading._pipeline,
+    "negated_command": _Reading._passed_on,
+    "redirected_statement": _Reading._redirected,
+    "function_definition": _Reading._function,
+    "for_statement": _Reading._heads,
+    "case_statement": _Reading._heads,
+}

@@ -1,0 +1,81 @@
+"""Where `seatrial` and `./inv` start: a plain `lint` is answered at once, everything else goes through Invoke.
+
+An editor and a pre-commit hook wait for every lint, and importing Invoke takes longer than judging a Dockerfile. What
+is not understood here at first sight (--help, a typing error, a second task) or ends in an error is left to Invoke,
+which then does all of it and says it in its own words.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.lint import Asked
+
+
+def main(name: str = "seatrial") -> None:
+    """Run `seatrial TASK …`."""
+    words = sys.argv[1:]
+    root = None
+    if words[:1] == ["--search-root"]:  # what ./inv says of itself
+        root, words = words[1], words[2:]
+    code = _lint(words[1:], root) if words[:1] == ["lint"] else None
+    if code is None:
+        from pipeline import program
+
+        program.main(name)
+    sys.exit(code)
+
+
+def _lint(words: Sequence[str], root: str | None) -> int | None:
+    """Answer a lint and return its exit code; None where Invoke must do it."""
+    from pipeline.errors import PipelineError
+    from pipeline.lint import answer
+    from pipeline.session import find_root
+
+    asked = _asked(words)
+    if asked is None:
+        return None
+    try:
+        text, code, notes = answer(asked, find_root(root))
+    except (PipelineError, KeyboardInterrupt):
+        return None
+    sys.stderr.writelines(f"{note}\n" for note in notes)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our stdout, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _asked(words: Sequence[str]) -> Asked | None:
+    """The options and paths as `Asked`; None for anything that is not plainly that."""
+    from pipeline.lint import Asked
+
+    defaults = Asked()._asdict()
+    found: dict[str, list[str]] = {}
+    waiting = iter(words)
+    for word in waiting:
+        if not word.startswith("-"):
+            if not os.path.lexists(word):
+                return None
+            found.setdefault("paths", []).append(word)
+            continue
+        option, equals, value = word.partition("=")
+        name = {"--build-arg": "build_args"}.get(option, option[2:].replace("-", "_"))
+        if not option.startswith("--") or name not in defaults or name == "paths":
+            return None
+        value = value if equals else next(waiting, "")
+        if not value or value.startswith("-"):
+            return None
+        found.setdefault(name, []).append(value)
+    values = {name: tuple(said) if isinstance(defaults[name], tuple) else said[-1] for name, said in found.items()}
+    return Asked(**values)  # type: ignore[arg-type]  # each has the type of its default
+
+
+if __name__ == "__main__":
+    main("inv")

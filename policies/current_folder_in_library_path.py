@@ -1,0 +1,69 @@
+"""current-folder-in-library-path: an empty entry in LD_LIBRARY_PATH or PATH, which means the current folder."""
+
+import re
+from collections.abc import Iterator
+
+from pipeline import environment, facts
+from pipeline.bases import shipped_base
+from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+
+# Images that are known not to set LD_LIBRARY_PATH.
+_PLAIN = (
+    r"(?:docker\.io/)?(?:library/)?(?:python|ubuntu|debian|rockylinux|almalinux|alpine|buildpack-deps|node|golang)"
+)
+
+
+def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
+    """Yield the ENV that leaves an empty entry, also by a variable that has no value on this base."""
+    for name in ("LD_LIBRARY_PATH", "PATH"):
+        variable = environment.shipped(dockerfile).get(name)
+        if variable is None or not variable.value:
+            continue
+        own = _itself(name)
+        unset = name == "LD_LIBRARY_PATH" and own in map(_bare, variable.entries) and _sets_none(dockerfile)
+
+        if not _sets_none(dockerfile) and any(
+            re.search(rf"\$\{{{name}:?-", one.written) for one in variable.settings
+        ):
+            continue  # `${LD_LIBRARY_PATH:-}`: what the base sets is not known
+
+        def empty(entry: str, own: str = own, unset: bool = unset) -> bool:
+            return not entry or (unset and _bare(entry) == own)
+
+        if not any(empty(entry) for entry in variable.entries):
+            continue
+        first = next((one for one in variable.settings if any(map(empty, environment.entries(_text(one))))), None)
+        setting = first or variable.last
+        why = f"${name} has no value on this base, and what is left of it" if unset else "the empty entry"
+        edit = environment.without(dockerfile, setting, empty)
+        yield environment.problem(
+            dockerfile,
+            setting,
+            f"{why} makes {name} search the current folder",
+            fix=Fix(f"take the empty entry out of {name}", (edit,), safe=False) if edit else None,
+        )
+
+
+def _text(setting: environment.Setting) -> str:
+    return setting.written.strip("\"'")
+
+
+def _itself(name: str) -> str:
+    return f"${name}"
+
+
+def _bare(entry: str) -> str:
+    return re.sub(r"\$\{(\w+)\}", r"$\1", entry)
+
+
+def _sets_none(dockerfile: Dockerfile) -> bool:
+    image = shipped_base(dockerfile).image
+    return bool(re.fullmatch(_PLAIN, facts.reference(image or "").repository))
+
+
+RULE = Rule(
+    id="current-folder-in-library-path",
+    severity=Severity.INFO,
+    hint="leave the colon out, or write /your/folder${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}",
+    look=look,
+)

@@ -1,0 +1,68 @@
+"""tls-check-off-by-variable: an environment variable that turns the check of certificates off."""
+
+from collections.abc import Iterator, Mapping
+
+from pipeline import environment, mend, walk
+from pipeline.calls import by_program, problem
+from pipeline.environment import Setting
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.shell import needed
+
+_OFF = {
+    "PYTHONHTTPSVERIFY": "0", "NODE_TLS_REJECT_UNAUTHORIZED": "0", "NPM_CONFIG_STRICT_SSL": "false 0",
+    "YARN_STRICT_SSL": "false 0", "CONDA_SSL_VERIFY": "false 0 no", "GIT_SSL_NO_VERIFY": "*", "PIP_TRUSTED_HOST": "*",
+    "UV_INSECURE_HOST": "*", "CURL_INSECURE": "*",
+}  # fmt: skip
+_NO = ("", "0", "false", "no")
+
+
+def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
+    """Yield each ENV, ARG default, export and assignment of such a variable."""
+    upper = dockerfile.text.upper()
+    if not any(name in upper for name in _OFF):
+        return
+    for placed in walk.placed(dockerfile, "ENV"):
+        words = placed.instruction.words
+        for index in range(len(words) // 3):
+            name, value = words[3 * index], words[3 * index + 1]
+            if placed.stage.needed and _turns_off(name, value):
+                setting = Setting(name, value, placed.instruction, placed.stage, index)
+                fix = mend.fix(f"drop {name}", environment.dropped(dockerfile, setting), safe=False)
+                yield environment.problem(dockerfile, setting, _message(name, value), fix=fix)
+    for placed in walk.placed(dockerfile, "ARG"):
+        for word in placed.instruction.words:
+            name, _, value = word.partition("=")
+            if _turns_off(name, value):
+                yield Problem(placed.instruction.line, _message(name, value), stage=placed.stage.label)
+    for ran in by_program(dockerfile).get("export", ()):
+        pairs = dict(word.split("=", 1) for word in ran.command.arguments if "=" in word)
+        for name, value in _found(pairs):
+            yield problem(ran, _message(name, value))
+    for ran in needed(dockerfile):
+        if ran.command.assignments:
+            for name, value in _found(ran.command.assignments):
+                yield problem(ran, _message(name, value))
+
+
+def _found(pairs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    return ((name, value) for name, value in pairs.items() if _turns_off(name, value))
+
+
+def _turns_off(name: str, value: str) -> bool:
+    off, value = _OFF.get(name.upper()), value.strip("\"'").lower()
+    if off is None or value.startswith("$"):
+        return False
+    return value not in _NO if off == "*" else value in off.split()
+
+
+def _message(name: str, value: str) -> str:
+    plain = value.strip("\"'")
+    return f"{name}={plain} turns the check of certificates off for everything that reads it"
+
+
+RULE = Rule(
+    id="tls-check-off-by-variable",
+    severity=Severity.WARNING,
+    hint="drop it, and give the program the CA that it lacks (SSL_CERT_FILE, or a secret mount while building)",
+    look=look,
+)
