@@ -7,7 +7,6 @@ One entry stands on a line, sorted, so that two branches can be merged. Files ar
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +51,7 @@ def compare(lint: Lint, sources: Mapping[str, str], file: Path) -> Compared:
         count for key, count in waiting.items()
         if count and (key.file in judged or (key.file not in unread and not (base / key.file).exists()))
     )  # fmt: skip
-    return Compared(dataclasses.replace(lint, findings=tuple(new)), tuple(known), gone)
+    return Compared(lint._replace(findings=tuple(new)), tuple(known), gone)
 
 
 def write(lint: Lint, sources: Mapping[str, str], file: Path) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from pipeline import settings
 from pipeline.remembered import remembered
 
 
@@ -22,12 +23,13 @@ def read(file: Path) -> SimpleNamespace | None:
         from pipeline import recipe
 
         found = recipe.read(file)
-        return {"recipe": _plain(found), "repository": found.full_repository}
+        return {"recipe": _plain(found), "has_host": found.full_repository == found.repository}
 
     kept = remembered("image", (file,), make)
     facts = _facts(kept["recipe"])
     assert isinstance(facts, SimpleNamespace)
-    facts.full_repository = kept["repository"]
+    host = "" if kept["has_host"] else f"{settings.registry()}/"
+    facts.full_repository = f"{host}{facts.repository}"
     facts.folder = file.parent
     facts.dockerfile_path = file.parent / facts.dockerfile
     return facts

@@ -6,7 +6,6 @@ them wrong, and applies the waivers. What waivers themselves do wrong are findin
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -140,7 +139,7 @@ def _look(
     parameters: Mapping[str, Mapping[str, Any]],
 ) -> list[Finding]:
     if rule.id in parameters:
-        context = dataclasses.replace(context, parameters={**context.parameters, **parameters[rule.id]})
+        context = context._replace(parameters={**context.parameters, **parameters[rule.id]})
     weight = severities.get(rule.id, rule.severity)
     return [_finding(problem, rule, weight, dockerfile) for problem in rule.look(dockerfile, context)]
 
@@ -196,7 +195,7 @@ def _judged(
         speaking = [number for number, one in enumerate(waivers) if _speaks_for(one, finding, dockerfile)]
         valid = [number for number in speaking if (_days_left(waivers[number], day) or 0) >= 0]
         used.update(speaking)
-        judged.append(dataclasses.replace(finding, waived=waivers[valid[0]].reason) if valid else finding)
+        judged.append(finding._replace(waived=waivers[valid[0]].reason) if valid else finding)
     ids = {rule.id for rule in rules}
     own = range(len(dockerfile.waivers))
     for number, waiver in enumerate(waivers):

@@ -39,7 +39,7 @@ def taken(dockerfile: Dockerfile) -> tuple[Taken, ...]:
 
 @once_per_file
 def _copies(dockerfile: Dockerfile, stage: Stage) -> tuple[Taken, ...]:
-    found = []
+    found: list[Taken] = []
     for instruction in stage.instructions:
         if instruction.flags and instruction.keyword == "COPY":
             found += _of(dockerfile, stage, instruction)
@@ -73,7 +73,8 @@ def _of(dockerfile: Dockerfile, stage: Stage, instruction: Instruction) -> Itera
     wanted = flag_values(instruction, "from")
     if not wanted or len(instruction.words) < 2:
         return
-    *paths, destination = (substituted(word, stage) for word in (*instruction.words[:_MOST], instruction.words[-1]))
+    destination = substituted(instruction.words[-1], stage)
+    paths = [substituted(word, stage) for word in instruction.words[:-1][:_MOST]]
     place = absolute(destination, working_folder(dockerfile, stage, instruction))
     into = len(paths) > 1 or destination.endswith("/")
     origin = _named(dockerfile, stage, wanted[0])

@@ -8,7 +8,6 @@ what a lint has to wait for: pydantic, Rich and Invoke are not among it.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -156,7 +155,7 @@ def judge(
         parameters=profile.parameters(),
         waivers=[waiver for waiver in rules.waivers if waiver.rule in own],
         known=own,
-        context=dataclasses.replace(context, parameters={**context.parameters, "tree": tuple(tree)}),
+        context=context._replace(parameters={**context.parameters, "tree": tuple(tree)}),
     )
 
 
@@ -222,14 +221,12 @@ def _judged_once(
     found = judge(dockerfile, rules, way.recipe.profile if way.recipe else None, context, tree)
     if (bad := contexts.problem(dockerfile, context)) is not None:
         unread = Unread(file=bad.file, line=bad.line, message=bad.what, hint=bad.hint)
-        found = dataclasses.replace(found, errors=(*found.errors, unread))
+        found = found._replace(errors=(*found.errors, unread))
     if way.text is None:
         return found
     # The places in the text are not those in the file that holds it: nothing there can be spliced in.
-    unfixed = (
-        dataclasses.replace(one, fix=None, fixable=False, column=None, end_column=None) for one in found.findings
-    )
-    return dataclasses.replace(found, findings=tuple(unfixed))
+    unfixed = (one._replace(fix=None, fixable=False, column=None, end_column=None) for one in found.findings)
+    return found._replace(findings=tuple(unfixed))
 
 
 def situated(

@@ -16,6 +16,12 @@ from pipeline.shell import Command
 
 _MOST = 300  # an image has 127 layers at most; a file with more is not meant for a build
 
+# Scripts and settings are some kilobytes, and nobody would notice.
+_SMALL = (
+    ".sh", ".py", ".txt", ".toml", ".lock", ".json", ".yaml", ".yml", ".cfg", ".conf", ".ini", ".template", ".list",
+    ".sources", ".gpg", ".asc", ".pub", ".md", ".in", ".patch", "rc",
+)  # fmt: skip
+
 
 class Made(NamedTuple):
     """A path that an instruction of a shipped stage writes, absolute and without a slash at its end."""
@@ -30,6 +36,11 @@ class Made(NamedTuple):
 def made(dockerfile: Dockerfile) -> tuple[Made, ...]:
     """What COPY, ADD, `git clone`, a new venv or a download to a named file leave in the shipped layers."""
     return tuple(sorted(islice(_made(dockerfile), _MOST), key=lambda one: one.instruction.line))
+
+
+def is_small(path: str) -> bool:
+    """Does the name say that it is a script, a list or settings, which weigh nothing?"""
+    return path.endswith(_SMALL)
 
 
 def _made(dockerfile: Dockerfile) -> Iterator[Made]:

@@ -7,7 +7,6 @@ chosen, never from a folder because it is linted.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import re
 import sys
@@ -86,7 +85,7 @@ def _loaded(name: str, file: Path, taken: Collection[str]) -> Rule:
         raise BadFile(
             "a rule without a page", file=page, hint=f"write it; `explain {name}` shows it, and it is tested"
         )
-    return dataclasses.replace(rule, page=_text(page), docs=str(page))
+    return rule._replace(page=_text(page), docs=str(page))
 
 
 def _run(file: Path) -> ModuleType:

@@ -4,21 +4,15 @@ from collections.abc import Iterator
 
 from pipeline.calls import by_program, calls, problem
 from pipeline.copies import lies_below
-from pipeline.made import made, mounted, path_in_run
+from pipeline.made import is_small, made, mounted, path_in_run
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-
-# Scripts and settings are some kilobytes, and nobody would notice.
-_SMALL = (
-    ".sh", ".py", ".txt", ".toml", ".lock", ".json", ".yaml", ".yml", ".cfg", ".conf", ".ini", ".template", ".list",
-    ".sources", ".gpg", ".asc", ".pub", ".md", ".in", ".patch",
-)  # fmt: skip
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each rm, in a shipped stage, of what an earlier instruction is certain to have made, scripts left out."""
     if "rm" not in by_program(dockerfile):
         return
-    large = tuple(one for one in made(dockerfile) if not one.path.endswith(_SMALL))
+    large = tuple(one for one in made(dockerfile) if not is_small(one.path))
     for ran, call in calls(dockerfile, "rm"):
         if not ran.stage.ships or not large or large[0].instruction.line >= ran.instruction.line:
             continue

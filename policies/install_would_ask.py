@@ -30,9 +30,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         option = "--non-interactive" if program == "zypper" else "-y"
         at = 0 if program == "zypper" else call.words[0][0]
         fix = mend.fix(f"add {option}", mend.word_added(ran.command, at, option))
-        yield problem(
-            ran, f"`{program} {call.verb}` asks before it begins, and a build has nobody to answer", fix=fix
-        )
+        yield problem(ran, f"`{program} {call.verb}` may ask, and in a build nobody answers", fix=fix)
 
 
 def _answered(command: Command, call: Call) -> bool:

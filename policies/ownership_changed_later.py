@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipeline import mend, shell
 from pipeline.calls import Call, calls, problem
 from pipeline.copies import lies_below
-from pipeline.made import Made, made, mounted, path_in_run
+from pipeline.made import Made, is_small, made, mounted, path_in_run
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.shell import Ran
 
@@ -19,11 +19,9 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             path = path_in_run(dockerfile, ran.instruction, ran.stage, word.rstrip("*").rstrip("/") or "/")
             if path is None or mounted(dockerfile, ran.instruction, path):
                 continue
-            before = [
-                one
-                for one in made(dockerfile)
-                if one.whole and one.instruction.line < ran.instruction.line and lies_below(one.path, path)
-            ]
+            line = ran.instruction.line
+            earlier = (one for one in made(dockerfile) if one.whole and one.instruction.line < line)
+            before = [one for one in earlier if lies_below(one.path, path) and not is_small(one.path)]
             if before:
                 first, more = before[0], len(before) - 1
                 what = f"{first.path} and {more} more are" if more else f"{first.path} is"

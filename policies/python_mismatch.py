@@ -61,7 +61,9 @@ def _environments(dockerfile: Dockerfile, whole: Stage) -> tuple[str, ...]:
                 place = substituted(_environment(command) or "$", stage)
                 if "$" not in place:
                     found[absolute(place, working_folder(dockerfile, stage, instruction))] = None
-    return tuple(found)[:_MOST]
+                if len(found) >= _MOST:
+                    return tuple(found)
+    return tuple(found)
 
 
 def _environment(command: shell.Command) -> str | None:

@@ -1,12 +1,11 @@
 """unpinned-base: a base image named by a tag, which can be pushed again."""
 
-import difflib
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pipeline import facts
 from pipeline.bases import as_written, problem_with
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.parse.grammar import near
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -22,8 +21,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         parts = facts.reference(stage.image or "")
         if parts.digest is None and not {stage.image, parts.repository} & tree:
             problem = problem_with(stage, dockerfile, f"{as_written(stage)} may be another image tomorrow")
-            near = difflib.get_close_matches(stage.image or "", tree, n=1, cutoff=0.8)
-            yield replace(problem, hint=f"did you mean this tree's `{near[0]}`?") if near else problem
+            meant = near(stage.image or "", tree) if tree else None
+            yield problem._replace(hint=f"did you mean this tree's `{meant}`?") if meant else problem
 
 
 RULE = Rule(

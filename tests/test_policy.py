@@ -54,7 +54,7 @@ def test_rules_of_taste_are_quiet_until_a_profile_names_them_or_asks_for_all(tmp
     assert {rule.id for rule in RULES} - set(holds["c"]) == {"unused-argument"}
 
 
-def test_what_lint_needs_is_remembered_until_a_byte_of_the_policy_changes(tmp_path, monkeypatch):
+def test_what_lint_needs_is_remembered_until_the_policy_changes(tmp_path, monkeypatch):
     monkeypatch.setenv("SEATRIAL_CACHE", str(tmp_path / "cache"))
     file = written(tmp_path, "default: a\nprofiles:\n  a:\n    rules:\n      runs-as-root: info\n")
     first = ruleset.read(file, IDS)

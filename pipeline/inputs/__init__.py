@@ -10,6 +10,7 @@ Readers of YAML and HCL are imported when such a file is there: a single Dockerf
 from __future__ import annotations
 
 import os.path
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,19 +24,22 @@ from pipeline.model import Unread
 __all__ = ["BAKE", "COMPOSE", "SKIPPED_FOLDERS", "Place", "Subject", "subjects"]
 
 
-def subjects(paths: Iterable[Path]) -> Iterator[Subject | Unread]:
+def subjects(paths: Iterable[Path], *, services: bool = False) -> Iterator[Subject | Unread]:
     """Everything that the paths, files or folders, name to build. What cannot be read is an Unread; the rest goes on.
 
     The same Dockerfile with the same arguments, target and context comes once, named by the first that names it.
+    With `services`, each compose service comes once: those too that run such a Dockerfile again, or only an image.
     """
     seen: set[Any] = set()
     for path in paths:
         for one in _found(path):
             if isinstance(one, Subject):
-                key = _key(one)
-                if key in seen:
+                key, own = _key(one), one.service and (one.service.place, one.service.name)
+                again, told = one.only_service or key in seen, own is None or own in seen
+                if again and (told or not services):
                     continue
-                seen.add(key)
+                seen |= {key, own}
+                one = one._replace(only_service=again, service=None if told else one.service)
             yield one
 
 
@@ -100,8 +104,11 @@ def _composed(file: Path, root: Path) -> Iterator[Subject | Unread]:
         yield _unread(error)
         return
     for service, build in services:
-        if build is None or build.context is None:
-            continue  # nothing is built, or from a place that is not on this machine
+        if build is None or build.context is None:  # nothing is built, or from a place that is not on this machine
+            if service.image is not None and re.fullmatch(r"[^\s#-]\S*", service.image):
+                yield Subject(dockerfile=file, context=None, text=_in_place(f"FROM {service.image}", service.place.line),
+                              label=f"service {service.name}", service=service, only_service=True)  # fmt: skip
+            continue
         label, place = f"service {service.name} of {file.name}", build.place
         subject = Subject(dockerfile=file, context=build.context, build_args=build.build_args, target=build.target,
                           label=label, origin=place, service=service)  # fmt: skip

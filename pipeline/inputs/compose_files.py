@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import BadFile
-from pipeline.inputs import interpolation
+from pipeline.inputs import comments, interpolation
 from pipeline.inputs.dockerfiles import COMPOSE
 from pipeline.inputs.yamltree import Items, Map, Removed, Words, read
+from pipeline.model import Waiver
 
 _DEEPEST = 8  # files that include or extend one another
 _MOST_FILES = 40
@@ -29,6 +30,7 @@ class Files:
         self.root = root.resolve()
         self.trees: dict[Path, Map] = {}
         self.projects: dict[Path, Map] = {}
+        self.waivers: list[Waiver] = []  # of all of the files
 
     def project(self, file: Path, depth: int = 0) -> Map:
         """The services of a file: name → service. A file that includes itself adds nothing the second time."""
@@ -69,15 +71,17 @@ class Files:
         if isinstance(path, str):
             other = self.inside(file.parent / path)
             if other is None:
-                return service
+                return _incomplete(service)
             file, beside = other, self.tree(other).part("services")
         elif path is not None:
-            return service
+            return _incomplete(service)
         base = beside.get(name)
         if not isinstance(base, Map):
             raise BadFile(f"no service `{name[:100]}` to extend", file=service.places["extends"].file,
                           line=service.places["extends"].line, hint="check its name")  # fmt: skip
-        return _merged(self.extended(base, beside, file, depth + 1), service)
+        below = self.extended(base, beside, file, depth + 1)
+        whole = _merged(below, service)
+        return _incomplete(whole) if below.get("extends") is UNKNOWN else whole
 
     def inside(self, path: Path) -> Path | None:
         """A file that may be opened: it is there, and inside of the root, links followed."""
@@ -86,6 +90,22 @@ class Files:
             return path if whole.is_relative_to(self.root) and whole.is_file() else None
         except (OSError, ValueError, RuntimeError):
             return None
+
+    def beside(self, file: Path) -> tuple[str, ...]:
+        """The texts of other compose files in its folder that speak of GPUs, and that nothing merges by itself."""
+        from pipeline.parse import text_of
+
+        others = sorted(one for end in ("yaml", "yml") for one in file.parent.glob(f"*compose*.{end}"))
+        found = []
+        for other in others[:_MOST_FILES]:
+            if other.absolute() not in self.trees and self.inside(other) is not None:
+                try:
+                    text = text_of(other)
+                except BadFile:
+                    continue  # told when it is judged itself
+                if "gpu" in text or "nvidia" in text:
+                    found.append(text)
+        return tuple(found)
 
     def tree(self, file: Path) -> Map:
         """The file's values, with variables put in and every short form written out."""
@@ -100,7 +120,9 @@ class Files:
                 known = interpolation.variables(text_of(beside)) if beside else {}
             except BadFile:
                 known = {}
-            tree = read(text_of(file), str(file))
+            text = text_of(file)
+            tree = read(text, str(file))
+            self.waivers += comments.waivers(text, str(file))
             services = tree.part("services")
             for part in (services, tree.items_of("include")):
                 _put_in(part, known)
@@ -135,9 +157,16 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
+def _incomplete(service: Map) -> Map:
+    """A service that extends what is not known here."""
+    service["extends"] = UNKNOWN
+    return service
+
+
 def _like(value: Words, text: str) -> Words:
     words = Words(text)
     words.line, words.literal = value.line, value.literal and value.count("\n") == text.count("\n")
+    words.varies = text != value.replace("$$", "$")
     return words
 
 
@@ -164,7 +193,9 @@ def _pairs(items: Items) -> Map:
     for item, place in zip(items, items.places, strict=True):
         if isinstance(item, str):
             name, equals, value = item.partition("=")
-            found.put(name, value if equals else None, place)
+            words = Words(value)
+            words.line, words.literal, words.varies = place.line, False, isinstance(item, Words) and item.varies
+            found.put(name, words if equals else None, place)
     return found
 
 

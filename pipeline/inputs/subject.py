@@ -14,10 +14,12 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class Place(NamedTuple):
-    """A line of a file, counted from 1."""
+    """A line of a file, counted from 1; and where on it something stands, in characters from 1, if that is known."""
 
     file: str
     line: int
+    column: int | None = None
+    end: int | None = None  # the column behind its last character; None when that is on another line
 
 
 class Subject(NamedTuple):
@@ -36,3 +38,4 @@ class Subject(NamedTuple):
     service: Service | None = None
     recipe: Any | None = None  # what `beside.read` makes of the image.yaml that speaks of it
     text: str | None = None
+    only_service: bool = False  # nothing but the service is left to judge: its Dockerfile came before, or is none

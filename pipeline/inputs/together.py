@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from pipeline.model import Finding, Lint
@@ -36,4 +35,4 @@ def _of(labels: Sequence[str], finding: Finding) -> Finding:
     if not first or "" in labels:  # built as it stands: that needs no name
         return finding
     more = f" and {len(labels) - 1} more" if len(labels) > 1 else ""
-    return dataclasses.replace(finding, message=f"{finding.message} ({first}{more})")
+    return finding._replace(message=f"{finding.message} ({first}{more})")

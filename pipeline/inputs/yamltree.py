@@ -68,11 +68,15 @@ class Removed:
 
 
 class Words(str):
-    """A text and where it begins. `literal`: a `|` block, whose lines are those of the file from `line` on."""
+    """A text and where it begins. `literal`: a `|` block, whose lines are those of the file from `line` on.
 
-    __slots__ = ("line", "literal")
+    `varies`: a variable was put in, so that what it says is not what the file says.
+    """
+
+    __slots__ = ("line", "literal", "varies")
     line: int
     literal: bool
+    varies: bool
 
 
 def read(text: str, file: str) -> Map:
@@ -149,7 +153,10 @@ class _Reader:
                     merged.put(name, item, value.places[name])
 
     def _place(self, node: yaml.Node) -> Place:
-        return Place(self.file, node.start_mark.line + 1 if node.start_mark else 1)
+        start, end = node.start_mark, node.end_mark
+        if start is None or end is None:
+            return Place(self.file, 1)
+        return Place(self.file, start.line + 1, start.column + 1, end.column + 1 if end.line == start.line else None)
 
     def _bad(self, what: str, node: yaml.Node) -> BadFile:
         return BadFile(what, file=self.file, line=self._place(node).line, hint="write it out, once")
@@ -171,7 +178,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         if len(text) < 40 and re.fullmatch(_FLOAT, text):
             return float(text)
     words = Words(text)
-    words.literal = node.style == "|"
+    words.literal, words.varies = node.style == "|", False
     words.line = (node.start_mark.line if node.start_mark else 0) + (2 if words.literal else 1)
     return words
 

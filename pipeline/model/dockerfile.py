@@ -1,13 +1,19 @@
-"""What parse makes of a Dockerfile, and what check finds in it."""
+"""What parse makes of a Dockerfile, and what check finds in it.
+
+These are NamedTuples, not dataclasses: importing `dataclasses` and making these of it takes a tenth of the time that
+a lint may take in all. Fields are given by name all the same.
+"""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Severity(StrEnum):
@@ -48,8 +54,7 @@ class Tokens(NamedTuple):
     heredocs: tuple[Span, ...]  # the content of each, without the line that ends it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heredoc:
+class Heredoc(NamedTuple):
     """One here-document of an instruction. `content` keeps its newlines; `expand` is false for <<'EOF'."""
 
     name: str
@@ -59,8 +64,7 @@ class Heredoc:
     descriptor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One instruction as BuildKit reads it. Lines count from 1 and include the last.
 
     `words` are the arguments as BuildKit's tree holds them: for RUN in shell form, one string;
@@ -77,15 +81,14 @@ class Instruction:
     heredocs: tuple[Heredoc, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(NamedTuple):
     """One FROM and what follows it. `base` is written in the file, `image` is what it comes to.
 
     `parent` is the index of the stage that this one builds on, None when the base is an image;
     `image` is the *effective* base after ARGs and stages are resolved, None when an ARG has no value.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody asks of a stage
     name: str | None
     base: str
     image: str | None
@@ -108,8 +111,7 @@ class Stage:
         return self.name or str(self.index)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiver:
+class Waiver(NamedTuple):
     """A finding that somebody accepted, in the Dockerfile or in waivers.yaml. `until` is YYYY-MM-DD."""
 
     rule: str
@@ -122,8 +124,7 @@ class Waiver:
     file: str | None = None  # where the waiver itself stands
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dockerfile:
+class Dockerfile(NamedTuple):
     """A parsed Dockerfile: instructions in order, stages with their bases resolved, directives, waivers."""
 
     path: str
@@ -134,7 +135,7 @@ class Dockerfile:
     target: int  # index of the stage that ships
     comments: tuple[tuple[int, str], ...]  # line, text without the '#'
     waivers: tuple[Waiver, ...]
-    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)  # see `once_per_file`
+    memo: dict[Any, Any]  # see `once_per_file`
 
     @property
     def final(self) -> Stage:
@@ -188,8 +189,7 @@ class Edit(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """How a finding is mended: all of its edits, or none. `safe`: the image does what it did before.
 
     `title` says what will have been done, as an editor shows it: "add --no-install-recommends".
@@ -200,8 +200,7 @@ class Fix:
     safe: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What a rule sees: a line and words. `check` adds the rule's id, severity, hint and page.
 
     With `at`, the line, the column and their ends are those of the span, whatever `line` says.
@@ -215,20 +214,20 @@ class Problem:
     hint: str | None = None  # when the rule knows better than its general hint
     at: Span | None = None
     fix: Fix | None = None
+    file: str | None = None  # where `line` stands, when that is not the Dockerfile: a compose file
+    end_column: int | None = None  # of a problem with a column and without `at`, on the same line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
+class Context(NamedTuple):
     """What a rule may know beside the Dockerfile: where it lies, its image.yaml, its parameters from the policy."""
 
     folder: Path | None = None
     recipe: Any | None = None  # pipeline.recipe.Recipe; Any, because recipe imports model
     service: Any | None = None  # pipeline.inputs.service.Service: the compose service that is built from it
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = _NONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule: its id names what is wrong, `look` yields the problems. Its page is policies/<id>.md."""
 
     id: str
@@ -238,6 +237,7 @@ class Rule:
     by_default: bool = True  # false: a matter of taste, quiet until a profile names it or asks for every rule
     page: str | None = None  # the text of its page, for a rule that a policy brings along
     docs: str | None = None  # where that page lies
+    of_service: bool = False  # about the compose service that runs the image: looks only where there is one
 
     @property
     def summary(self) -> str:
@@ -249,8 +249,7 @@ class Rule:
         return doc.strip().splitlines()[0].split(": ", 1)[-1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing a rule found, at its place."""
 
     rule: str
@@ -269,8 +268,7 @@ class Finding:
     fix: Fix | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unread:
+class Unread(NamedTuple):
     """A file that could not be judged, and why."""
 
     file: str
@@ -279,8 +277,7 @@ class Unread:
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lint:
+class Lint(NamedTuple):
     """Every finding on a set of Dockerfiles. `errors` are the files that could not be read."""
 
     files: tuple[str, ...]

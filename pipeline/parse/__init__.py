@@ -52,6 +52,7 @@ def parse(
         target=final,
         comments=tuple(lines.comments),
         waivers=waivers,
+        memo={},
     )
 
 

@@ -6,7 +6,6 @@ here. `grammar` says what BuildKit refuses afterwards.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -67,8 +66,7 @@ def trigger(onbuild: Instruction, escape: str = "\\") -> Instruction | None:
     if not text:
         return None
     line = _line(text, escape, inside=True)
-    return dataclasses.replace(
-        onbuild,
+    return onbuild._replace(
         keyword=line.keyword,
         words=tuple(line.words),
         flags=tuple(line.flags),

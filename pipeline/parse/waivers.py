@@ -11,7 +11,8 @@ from __future__ import annotations
 import bisect
 import datetime
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from pipeline import lazily
 from pipeline.model import Instruction, Waiver
@@ -28,22 +29,29 @@ def read(comments: Sequence[tuple[int, str]], instructions: Sequence[Instruction
     found: list[Waiver] = []
     numbers = [line for line, _ in comments]
     for line, text in comments:
-        if not text.startswith("policy:"):
-            continue
-        body = text.removeprefix("policy:").strip()
-        verb = body.split(maxsplit=1)[0] if body else ""
-        # `# policy: see the wiki` is a remark; `# policy: alow root` is a waiver that nobody would miss.
-        if near(verb, ("allow", "allow-file")) is None:
-            continue
-        match = _WAIVER.match(body)
-        if match is None:
-            raise Refused("a waiver that cannot be read", hint=_FORM, line=line)
-        until = match[3]
-        if until is not None and not _is_date(until):
-            raise Refused(f"a waiver until `{until}`", hint="a date is written 2027-03-01", line=line)
-        spoken_of = None if match[1] == "allow-file" else _below(line, numbers, instructions)
-        found.append(Waiver(rule=match[2], reason=match[4].strip(), until=until, line=spoken_of, file=file))
+        if text.startswith("policy:"):
+            waiver = one(line, text, partial(_below, line, numbers, instructions), file)
+            found += [waiver] if waiver else []
     return tuple(found)
+
+
+def one(line: int, text: str, below: Callable[[], int], file: str) -> Waiver | None:
+    """Read a comment; None for one that is no waiver. `below` tells which line an `allow` speaks of. Raises Refused."""
+    if not text.startswith("policy:"):
+        return None
+    body = text.removeprefix("policy:").strip()
+    verb = body.split(maxsplit=1)[0] if body else ""
+    # `# policy: see the wiki` is a remark; `# policy: alow root` is a waiver that nobody would miss.
+    if near(verb, ("allow", "allow-file")) is None:
+        return None
+    match = _WAIVER.match(body)
+    if match is None:
+        raise Refused("a waiver that cannot be read", hint=_FORM, line=line)
+    until = match[3]
+    if until is not None and not _is_date(until):
+        raise Refused(f"a waiver until `{until}`", hint="a date is written 2027-03-01", line=line)
+    spoken_of = None if match[1] == "allow-file" else below()
+    return Waiver(rule=match[2], reason=match[4].strip(), until=until, line=spoken_of, file=file)
 
 
 def _is_date(text: str) -> bool:

@@ -52,7 +52,7 @@ def taken_out(text: bytes) -> tuple[bytes, dict[int, Body]]:
                 shown[opening.start() : opening.end(1)] = b"<".ljust(len(opening[1]))
                 after = text.find(b"\n", end)
                 after = len(text) if after < 0 else after
-                shown[position:after] = b" " * (after - position)
+                shown[position:after] = re.sub(rb"[^\n]", b" ", text[position:after])
                 position = min(after + 1, len(text))
             position = max(match.end(), position - 1)  # the newline that ends the last one counts
             waiting.clear()
