@@ -50,6 +50,8 @@ def check(
     whose `until` is no date.
     """
     rules = tuple(rules)
+    known = {*known, *(rule.id for rule in rules)}
+    rules = _concerned(rules, context)
     found: list[Finding] = []
     for rule in rules:
         try:
@@ -79,7 +81,9 @@ def lint(
     found: list[Finding] = []
     errors: list[Unread] = []
     sound: list[Rule] = []
-    for rule in rules:
+    rules = tuple(rules)
+    known = {*known, *(rule.id for rule in rules)}
+    for rule in _concerned(rules, context):
         try:
             found += _look(rule, dockerfile, context or Context(), severities or {}, parameters or {})
             sound.append(rule)
@@ -131,6 +135,12 @@ def page_of(rule_id: str) -> str:
     return f"policies/{rule_id.replace('-', '_')}.md"
 
 
+def _concerned(rules: Iterable[Rule], context: Context | None) -> tuple[Rule, ...]:
+    """The rules without those about a compose service, where there is none: they have not looked then."""
+    served = context is not None and context.service is not None
+    return tuple(rule for rule in rules if served or not rule.of_service)
+
+
 def _look(
     rule: Rule,
     dockerfile: Dockerfile,
@@ -147,7 +157,9 @@ def _look(
 def _finding(problem: Problem, rule: Rule, severity: Severity, dockerfile: Dockerfile) -> Finding:
     """A problem on an instruction's first line speaks of the whole of it, unless the rule says otherwise."""
     line, column = problem.line, problem.column
-    end_line, end_column = problem.end_line or _ends(dockerfile).get(problem.line, problem.line), None
+    end_line, end_column = problem.end_line or problem.line, problem.end_column
+    if problem.file is None and problem.end_line is None:
+        end_line = _ends(dockerfile).get(problem.line, problem.line)
     if problem.at is not None:
         line, column = spans.place(dockerfile, problem.at.start)
         end_line, end_column = spans.place(dockerfile, problem.at.end)
@@ -156,7 +168,7 @@ def _finding(problem: Problem, rule: Rule, severity: Severity, dockerfile: Docke
         severity=severity,
         message=problem.message,
         hint=problem.hint or rule.hint,
-        file=dockerfile.path,
+        file=problem.file or dockerfile.path,
         line=line,
         end_line=end_line,
         column=column,
@@ -185,14 +197,19 @@ def _judged(
     today: date | None,
 ) -> tuple[Finding, ...]:
     """Apply the waivers to what was found, and add what is wrong with the waivers."""
-    waivers = (*dockerfile.waivers, *(one for one in handed if _concerns(one, dockerfile, context)))
+    beside = context.service.waivers if context.service else ()
+    waivers = (
+        *dockerfile.waivers,
+        *(one for one in handed if _concerns(one, dockerfile, context)),
+        *beside,
+    )
     if not waivers:
         return tuple(sorted(found, key=_order))
     day = today or _today()
     used: set[int] = set()
     judged = []
     for finding in found:
-        speaking = [number for number, one in enumerate(waivers) if _speaks_for(one, finding, dockerfile)]
+        speaking = [number for number, one in enumerate(waivers) if _speaks_for(one, finding, dockerfile, context)]
         valid = [number for number in speaking if (_days_left(waivers[number], day) or 0) >= 0]
         used.update(speaking)
         judged.append(finding._replace(waived=waivers[valid[0]].reason) if valid else finding)
@@ -263,19 +280,33 @@ def _named(waiver: Waiver) -> str:
     return f"the waiver of {waiver.rule} ({waiver.reason}{by})"
 
 
-def _speaks_for(waiver: Waiver, finding: Finding, dockerfile: Dockerfile) -> bool:
-    """A waiver with a line speaks for the whole instruction that starts there; one without, for the whole file."""
+def _speaks_for(waiver: Waiver, finding: Finding, dockerfile: Dockerfile, context: Context) -> bool:
+    """A waiver with a line speaks for the whole instruction that starts there; one without, for the whole file.
+
+    In a compose file it speaks for its line, or for the whole service that starts there.
+    """
     if waiver.rule != finding.rule:
+        return False
+    if context.service and waiver in context.service.waivers:
+        return waiver.file in (finding.file, context.service.place.file) and (
+            waiver.line is None
+            or (waiver.file, waiver.line) == context.service.place[:2]
+            or (waiver.file, waiver.line) == (finding.file, finding.line)
+        )
+    if waiver.path is not None and not any(_matches(file, waiver.path) for file in (finding.file, dockerfile.path)):
         return False
     if waiver.line is None:
         return True
+    if finding.file != dockerfile.path:
+        return False
     spans = ((one.line, one.end_line) for one in dockerfile.instructions)
     return any(first <= finding.line <= last for first, last in spans if first == waiver.line)
 
 
 def _concerns(waiver: Waiver, dockerfile: Dockerfile, context: Context) -> bool:
     """Does a waiver of waivers.yaml speak for this Dockerfile? Its path is a glob from the repository's root."""
-    if waiver.path is not None and not _matches(dockerfile.path, waiver.path):
+    files = (dockerfile.path, *((context.service.place.file,) if context.service else ()))
+    if waiver.path is not None and not any(_matches(file, waiver.path) for file in files):
         return False
     return waiver.image is None or (context.recipe is not None and context.recipe.name == waiver.image)
 

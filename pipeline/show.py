@@ -32,9 +32,9 @@ def doctor(parts: Sequence[Part]) -> Table:
 
 
 def rules(found: Mapping[str, Sequence[Mapping[str, str]]]) -> Table:
-    """Every rule, its weight and what it says."""
-    rows = [(row["rule"], row["severity"], row["summary"]) for row in found["rules"]]
-    return _table(("rule", "severity", "what is wrong"), rows)
+    """Every rule, its weight, whether `fix` mends it, and what it says."""
+    rows = [(row["rule"], row["severity"], row["fix"], row["summary"]) for row in found["rules"]]
+    return _table(("rule", "severity", "fix", "what is wrong"), rows)
 
 
 def build(built: Build) -> Group:

@@ -1,4 +1,4 @@
-"""cuda-twice: Python wheels that bring CUDA, on a base image that already has it."""
+"""cuda-twice: wheels or conda packages that bring CUDA, on a base image that already has it."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -6,6 +6,7 @@ from itertools import groupby
 from pipeline import facts
 from pipeline.bases import shipped_base
 from pipeline.compiles import compiles
+from pipeline.conda import conda_cuda
 from pipeline.facts import GpuBase
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
 from pipeline.pip import Wheel
@@ -41,11 +42,19 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         wheels = tuple(group)
         names = [wheel.name for wheel in wheels]
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        kind = f"{'cudnn-' if base.cudnn else ''}{base.flavour}"
         verb = "brings its" if len(names) == 1 else "bring their"
         size = _size(wheels, base)
-        message = f"{shown} {verb} own CUDA libraries, and the {kind} base has them already{size}"
+        message = f"{shown} {verb} own CUDA libraries, and the {_kind(base)} base has them already{size}"
         yield Problem(line, message, stage=stage, fix=_fix(dockerfile, under))
+    for one in conda_cuda(dockerfile):
+        which = f" {one.cuda}" if one.cuda else ""
+        message = f"{one.name} of conda brings CUDA{which}, and the {_kind(base)} base has CUDA {base.cuda} already"
+        yield Problem(one.line, message, stage=one.stage, fix=_fix(dockerfile, under))
+
+
+def _kind(base: GpuBase) -> str:
+    """The flavour as its tag has it: cudnn-runtime."""
+    return f"{'cudnn-' if base.cudnn else ''}{base.flavour}"
 
 
 def _fix(dockerfile: Dockerfile, under: Stage) -> Fix | None:

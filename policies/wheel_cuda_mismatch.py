@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from pipeline import facts
 from pipeline.bases import shipped_base
+from pipeline.conda import conda_cuda
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.wheels import shipped_wheels
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
-    """Yield each wheel whose CUDA major version is known and is not the shipped base's."""
+    """Yield each wheel and conda package whose CUDA major version is known and is not the shipped base's."""
     stage = shipped_base(dockerfile)
     base = facts.gpu_base(stage.image)
     if base is None or base.cuda is None:
@@ -22,6 +23,10 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
                 name += f" from the {wheel.variant} index"
             message = f"{name} is made for CUDA {cuda}, the base has CUDA {base.cuda}"
             yield Problem(wheel.line, message, stage=wheel.stage)
+    for one in conda_cuda(dockerfile):
+        if one.cuda is not None and one.cuda.major != base.cuda.major:
+            message = f"{one.name} of conda brings CUDA {one.cuda}, the base has CUDA {base.cuda}"
+            yield Problem(one.line, message, stage=one.stage)
 
 
 RULE = Rule(

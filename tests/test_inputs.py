@@ -215,7 +215,7 @@ def test_a_service_is_built_with_its_own_arguments(project: Path) -> None:
     assert set(found) == {f"service {name} of compose.yaml" for name in ("api", "worker", "old", "all")}
     api = found["service api of compose.yaml"]
     assert (api.dockerfile, api.context) == (project / "api/docker/Dockerfile.gpu", project / "api")
-    assert (api.target, api.origin) == ("runtime", Place(str(project / "compose.yaml"), 14))
+    assert (api.target, api.origin) == ("runtime", Place(str(project / "compose.yaml"), 14, column=5, end=10))
     # 2.10 is a number in YAML; what this machine's environment says is not taken.
     assert api.build_args == {"CUDA": "12.4.1", "TORCH": "2.1", "SHARDS": "4", "DEBUG": "false"}
 

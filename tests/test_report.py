@@ -26,6 +26,7 @@ from rich.console import Console
 
 from pipeline import model, settings, verify
 from pipeline.errors import BadFile, DiskFull, ToolMissing
+from pipeline.fix import FileFixed
 from pipeline.model import Record, Skipped, document
 from pipeline.report import certificate, failure, files, html, markdown, reading, stages, terminal, words
 from pipeline.setup.parts import Part
@@ -582,7 +583,7 @@ def reachable(root: Any) -> set[type]:
     return found
 
 
-DOCUMENTED = sorted(reachable(Record) | {verify.Evidence, Part}, key=lambda kind: kind.__name__)
+DOCUMENTED = sorted(reachable(Record) | {verify.Evidence, Part, FileFixed}, key=lambda kind: kind.__name__)
 
 
 def test_the_walk_over_the_model_reaches_every_stage() -> None:

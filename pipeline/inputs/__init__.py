@@ -105,9 +105,8 @@ def _composed(file: Path, root: Path) -> Iterator[Subject | Unread]:
         return
     for service, build in services:
         if build is None or build.context is None:  # nothing is built, or from a place that is not on this machine
-            if service.image is not None and re.fullmatch(r"[^\s#-]\S*", service.image):
-                yield Subject(dockerfile=file, context=None, text=_in_place(f"FROM {service.image}", service.place.line),
-                              label=f"service {service.name}", service=service, only_service=True)  # fmt: skip
+            yield Subject(dockerfile=file, context=None, text=_just(service.image if build is None else None),
+                          label=f"service {service.name}", service=service, only_service=True)  # fmt: skip
             continue
         label, place = f"service {service.name} of {file.name}", build.place
         subject = Subject(dockerfile=file, context=build.context, build_args=build.build_args, target=build.target,
@@ -117,6 +116,11 @@ def _composed(file: Path, root: Path) -> Iterator[Subject | Unread]:
             yield subject._replace(dockerfile=Path(place.file), text=text)
         else:
             yield _checked(subject, build.context / build.dockerfile, root)
+
+
+def _just(image: str | None) -> str:
+    """A Dockerfile that stands for an image; for one that is not known, with a base that cannot be told."""
+    return f"FROM {image}" if image and re.fullmatch(r"[^\s#-]\S*", image) else "ARG IMAGE\nFROM ${IMAGE}"
 
 
 def _baked(files: tuple[Path, ...], root: Path) -> Iterator[Subject | Unread]:

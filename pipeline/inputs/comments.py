@@ -41,7 +41,8 @@ def _read(line: int, text: str, below: int | None, file: str) -> list[Waiver]:
 def _spoken_of(line: int, below: int | None) -> Callable[[], int]:
     def tell() -> int:
         if below is None:
-            raise Refused("a waiver with nothing below it", hint="move it above the line that it speaks of", line=line)
+            hint = "move it above the line that it speaks of"
+            raise Refused("a waiver with nothing below it", hint=hint, line=line)
         return below
 
     return tell

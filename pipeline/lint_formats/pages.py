@@ -30,27 +30,43 @@ def explain(rule_id: str, own: Iterable[Rule] = ()) -> str:
         )
     if rule_id not in rules:
         return reasons[rule_id]
-    return (
-        resources.files("policies").joinpath(page_of(rule_id).removeprefix("policies/")).read_text(encoding="utf-8")
-    )
+    return _page(rule_id)
 
 
 def rules_table(
     rules: Iterable[Rule], severities: Mapping[str, Severity] | None = None
 ) -> tuple[dict[str, str], ...]:
-    """Return a row for each rule: rule, severity (`off` when `severities` leaves it out), summary, docs."""
+    """Return a row for each rule: rule, severity, fix, summary, docs.
+
+    The severity is `off` for what `severities` leaves out; without them, for rules that are quiet until a profile
+    names them. `fix` is what the rule's page shows: `safe`, `unsafe` or nothing.
+    """
     rows = []
     for rule in rules:
-        weight = rule.severity if severities is None else severities.get(rule.id)
+        own = rule.severity if rule.by_default else None
+        weight = own if severities is None else severities.get(rule.id)
         rows.append(
             {
                 "rule": rule.id,
                 "severity": weight.value if weight else "off",
+                "fix": _mends(rule),
                 "summary": rule.summary,
                 "docs": rule.docs or page_of(rule.id),
             }
         )
     return tuple(rows)
+
+
+def _mends(rule: Rule) -> str:
+    page = _page(rule.id) if rule.page is None else rule.page
+    shown = page.partition("## Mended")[2].partition("## Fine")[0]
+    if "```dockerfile mended\n" in shown:
+        return "safe"
+    return "unsafe" if "```dockerfile mended unsafe\n" in shown else ""
+
+
+def _page(rule_id: str) -> str:
+    return resources.files("policies").joinpath(page_of(rule_id).removeprefix("policies/")).read_text("utf-8")
 
 
 def _reasons() -> dict[str, str]:

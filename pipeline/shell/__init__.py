@@ -1,9 +1,9 @@
 """A RUN, CMD or ENTRYPOINT in, the commands that it runs out, each with its line. Speaks to: nothing.
 
-    commands ── source (what the shell is given, and where it stands) ── heredocs ── tree (tree-sitter-bash) ── Command
+    commands ── source (what the shell is given, and where it stands) ── tree (heredocs, parts, words) ── Command
 
-Commands come in the order in which they run: those in `$(…)` before the command that they are a word of. A script that
-is handed to a shell, by `sh -c` or a here-document, counts as what is in it. It is read, never run.
+Commands come in the order in which they run: those in `$(…)` before the command that they are a word of. A script
+that is handed to a shell, by `sh -c` or a here-document, counts as what is in it. It is read, never run.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.model import Dockerfile, Heredoc, Instruction, Span, once_per_file
 from pipeline.parse import spans
+from pipeline.parse.lines import SPACE
 
 Pieces = list[tuple[int, int]]
 
@@ -72,7 +73,7 @@ def header(dockerfile: Dockerfile, instruction: Instruction) -> Source:
     """The instruction's own line, from the shell's first word on, with its here-documents behind it."""
     logical = spans.logical(dockerfile, instruction)
     word = instruction.words[-1]
-    stripped = logical.text.rstrip(spans.SPACE)
+    stripped = logical.text.rstrip(SPACE)
     begin = len(stripped) - len(word)
     starts = line_starts(dockerfile)
     text = encoded(stripped[begin:])

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.shell import heredocs
 from pipeline.shell.command import Command, reads_script, script_at
+from pipeline.shell.parts import REDIRECTS, WORDS, Parts
 from pipeline.shell.source import Source, loose
-from pipeline.shell.words import plain
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -26,13 +26,6 @@ _STATEMENTS = frozenset({
     "do_group", "elif_clause", "else_clause", "function_definition", "test_command", "declaration_command",
     "unset_command", "variable_assignment", "variable_assignments", "ERROR",
 })  # fmt: skip
-_WORDS = frozenset({
-    "word", "string", "raw_string", "concatenation", "number", "simple_expansion", "expansion", "brace_expression",
-    "command_substitution", "process_substitution", "arithmetic_expansion", "ansi_c_string", "translated_string",
-    "extglob_pattern", "regex", "test_operator", "command_name", "variable_name", "special_variable_name", "array",
-    "subscript", "$", "=", "==", "!=", "=~", "<", ">", "!", "(", ")", "-", "+", ":",
-})  # fmt: skip
-_REDIRECTS = frozenset({"file_redirect", "herestring_redirect", "heredoc_redirect"})
 _SEPARATORS = frozenset({";", "&", "&&", "||", "|", "|&", ";;", "\n"})
 _CONDITIONS = {"if": True, "elif": True, "while": True, "until": True, "then": False, "do": False, "else": False}
 
@@ -46,21 +39,6 @@ class _Frame(NamedTuple):
     inside: str = ""
     redirects: tuple[Node, ...] = ()
     depth: int = 0
-
-
-class _Parts:
-    """What a command is put together from while its nodes are looked at."""
-
-    __slots__ = ("assignments", "end", "hidden", "ranges", "redirects", "start", "stdin", "substitutions", "words")
-
-    def __init__(self, start: int, end: int) -> None:
-        self.start, self.end = start, end
-        self.words: list[list[str]] = []  # each of its pieces
-        self.ranges: list[tuple[int, int]] = []
-        self.assignments: dict[str, str] = {}
-        self.redirects: list[tuple[str, str]] = []
-        self.substitutions: list[Node] = []
-        self.stdin: heredocs.Body | None = None
 
 
 def read(source: Source, depth: int = 0, inside: str = "") -> Iterator[Command]:
@@ -114,7 +92,7 @@ class _Reading:
     ) -> None:
         self.source, self.text = source, text  # the part that is read, as it is and without here-documents
         self.whole, self.bodies, self.base = whole, bodies, base  # base: where the part begins in the whole
-        self.work: list[tuple[Node, _Frame] | tuple[Command, _Frame, _Parts]] = []
+        self.work: list[tuple[Node, _Frame] | tuple[Command, _Frame, Parts]] = []
 
     def commands(self, frame: _Frame) -> Iterator[Command]:
         """Yield the commands of the part."""
@@ -132,7 +110,7 @@ class _Reading:
             else:
                 _COMPOUND.get(kind, _Reading._body)(self, node, context)
 
-    def _read_again(self, command: Command, frame: _Frame, parts: _Parts) -> Iterator[Command]:
+    def _read_again(self, command: Command, frame: _Frame, parts: Parts) -> Iterator[Command]:
         """`sh -c 'a && b'` is a and b, and so is a shell that is given a here-document; the rest is itself."""
         if frame.depth < DEEPEST:
             at = script_at(command)
@@ -169,7 +147,7 @@ class _Reading:
                 condition, first, joined = _CONDITIONS[kind], True, ""
             elif kind in _SEPARATORS:
                 joined = kind
-            elif unread and kind in _WORDS:
+            elif unread and kind in WORDS:
                 alone.append(child)
         self.work += reversed(found)
         if alone:
@@ -184,9 +162,9 @@ class _Reading:
                 groups.append([])
             groups[-1].append(node)
         for group in reversed(groups):
-            parts = _Parts(group[0].start_byte, group[-1].end_byte)
+            parts = self._parts(group[0].start_byte, group[-1].end_byte)
             for node in group:
-                self._word(node, parts)
+                parts.word(node)
             self._finish(parts, frame)
 
     def _list(self, node: Node, frame: _Frame) -> None:
@@ -222,13 +200,13 @@ class _Reading:
         self.work += [(child, frame) for child in reversed(node.children) if child.type in _STATEMENTS]
 
     def _redirected(self, node: Node, frame: _Frame) -> None:
-        redirects = tuple(child for child in node.children if child.type in _REDIRECTS)
+        redirects = tuple(child for child in node.children if child.type in REDIRECTS)
         body = [child for child in node.children if child.type in _STATEMENTS]
         context = frame._replace(redirects=redirects + frame.redirects)
         if body:
             self.work += [(child, context) for child in reversed(body)]
         else:
-            self._finish(_Parts(node.start_byte, node.end_byte), context)
+            self._finish(self._parts(node.start_byte, node.end_byte), context)
 
     def _function(self, node: Node, frame: _Frame) -> None:
         self._passed_on(node, frame._replace(joined="", inside="function"))
@@ -237,135 +215,62 @@ class _Reading:
         """`for` and `case`: what stands in the head may hold substitutions."""
         self._body(node, frame)
         for child in node.children:
-            if child.type in _WORDS:
+            if child.type in WORDS:
                 self._substitutions(child, frame)
 
     # --- simple commands ---
 
+    def _parts(self, start: int, end: int) -> Parts:
+        return Parts(self.text, self.bodies, self.base, start, end)
+
     def _simple(self, node: Node, kind: str, frame: _Frame) -> None:
-        parts = _Parts(node.start_byte, node.end_byte)
-        split: list[tuple[_Parts, _Frame]] = []
+        parts = self._parts(node.start_byte, node.end_byte)
+        split: list[tuple[Parts, _Frame]] = []
         for child in [node] if kind == "variable_assignment" else node.children:
             what = child.type
             if what == "variable_assignment" and kind != "declaration_command":
-                self._assignment(child, parts)
-            elif what in _REDIRECTS:
-                self._redirect(child, parts)
+                parts.assignment(child)
+            elif what in REDIRECTS:
+                parts.redirect(child)
             elif what == "ERROR":
                 operator = self.text[child.start_byte : child.end_byte].strip().decode("utf-8", "replace")
                 if operator in _SEPARATORS:
                     parts.end = child.start_byte
                     split.append((parts, frame))
-                    parts, frame = _Parts(child.end_byte, node.end_byte), frame._replace(joined=operator)
+                    parts, frame = self._parts(child.end_byte, node.end_byte), frame._replace(joined=operator)
                 else:
-                    self._broken(child, parts)
-            elif kind == "test_command" and what not in _WORDS and child.child_count:
-                self._flat(child, parts)
+                    parts.broken(child)
+            elif kind == "test_command" and what not in WORDS and child.child_count:
+                parts.flat(child)
             else:
-                self._word(child.children[0] if what == "command_name" and child.child_count == 1 else child, parts)
+                parts.word(child.children[0] if what == "command_name" and child.child_count == 1 else child)
         self._finish(parts, frame)
         for before, context in reversed(split):
             self._finish(before, context._replace(redirects=()))
 
-    def _broken(self, node: Node, parts: _Parts) -> None:
-        """An unreadable piece inside a command: the words in it belong to that."""
-        for child in node.children:
-            if child.type in _WORDS:
-                self._word(child, parts)
-            elif child.type in _REDIRECTS:
-                self._redirect(child, parts)
-
-    def _word(self, node: Node, parts: _Parts) -> None:
-        start, end = node.start_byte, node.end_byte
-        if start == end:
-            return  # the grammar missed it
-        kind = node.type
-        word = plain(node, kind, self.text)
-        if kind not in ("word", "raw_string", "number"):
-            self._collect(node, parts)
-        if parts.ranges and parts.ranges[-1][1] == start:  # two nodes, one word
-            parts.words[-1].append(word)
-            parts.ranges[-1] = (parts.ranges[-1][0], end)
-        else:
-            parts.words.append([word])
-            parts.ranges.append((start, end))
-
-    def _flat(self, node: Node, parts: _Parts) -> None:
-        """The words of `[ a = b ]`, which the grammar nests."""
-        waiting = [node]
-        while waiting:
-            one = waiting.pop()
-            if one.type in _WORDS or not one.child_count:
-                self._word(one, parts)
-            else:
-                waiting += reversed(one.children)
-
-    def _assignment(self, node: Node, parts: _Parts) -> None:
-        children = node.children
-        if len(children) < 2:
-            return
-        name = plain(children[0], "word", self.text)
-        parts.assignments[name] = "".join([plain(child, child.type, self.text) for child in children[2:]])
-        self._collect(node, parts)
-
-    def _redirect(self, node: Node, parts: _Parts) -> None:
-        descriptor = operator = ""
-        target: str | None = None
-        body = None
-        for child in node.children:
-            kind = child.type
-            if kind == "file_descriptor":
-                descriptor = plain(child, "word", self.text)
-            elif kind in _WORDS and kind not in ("<", ">"):
-                if target is None:
-                    target = plain(child, kind, self.text)
-                    self._collect(child, parts)
-                else:
-                    self._word(child, parts)  # `cat > f a b`: the grammar takes a and b for targets too
-            elif not operator:
-                operator = kind
-                body = self.bodies.pop(child.start_byte + self.base, None)
-        if body is not None:
-            operator, target = body.operator, body.name
-            parts.stdin = body
-        if operator:
-            parts.redirects.append((descriptor + operator, target or ""))
-
-    def _collect(self, node: Node, parts: _Parts) -> None:
-        """Remember the substitutions in a word; those inside them are found when they are read."""
-        raw = self.text[node.start_byte : node.end_byte]
-        if b"$(" not in raw and b"`" not in raw and b"<(" not in raw and b">(" not in raw:
-            return
-        waiting = [node]
-        while waiting:
-            one = waiting.pop()
-            if one.type in ("command_substitution", "process_substitution"):
-                parts.substitutions.append(one)
-            else:
-                waiting += reversed(one.children)
-
     def _substitutions(self, node: Node, frame: _Frame) -> None:
-        parts = _Parts(node.start_byte, node.end_byte)
-        self._collect(node, parts)
+        parts = self._parts(node.start_byte, node.end_byte)
+        parts.collect(node)
         self._read_substitutions(parts, frame)
 
-    def _read_substitutions(self, parts: _Parts, frame: _Frame) -> None:
+    def _read_substitutions(self, parts: Parts, frame: _Frame) -> None:
         if frame.depth < DEEPEST:
             context = _Frame(inside="substitution", depth=frame.depth + 1)
             self.work += [(one, context) for one in reversed(parts.substitutions)]
 
-    def _finish(self, parts: _Parts, frame: _Frame) -> None:
+    def _finish(self, parts: Parts, frame: _Frame) -> None:
         """Put the command on the stack, and what it substitutes on top: that runs before it."""
         for redirect in frame.redirects:
-            self._redirect(redirect, parts)
-            parts.end = max(parts.end, redirect.end_byte)
-        if not (parts.words or parts.assignments or parts.redirects):
+            parts.redirect(redirect)
+            if not self.text[parts.end : redirect.start_byte].strip(b" \t\\\n"):  # not that of a `{ …; }` around it
+                parts.end = max(parts.end, redirect.end_byte)
+        if not (parts.pieces or parts.assignments or parts.redirects):
             self._read_substitutions(parts, frame)
             return
         source = self.source
         start = parts.start
         command = Command(
-            words=tuple([word[0] if len(word) == 1 else "".join(word) for word in parts.words]),
+            words=parts.words(),
             line=source.line_at(start),
             assignments=parts.assignments,
             spans=tuple([source.span(first, last) for first, last in parts.ranges]),
