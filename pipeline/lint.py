@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import beside, check, inputs, parse, ruleset
+from pipeline import beside, check, forked, inputs, parse, ruleset
 from pipeline import context as contexts
 from pipeline.errors import BadFile
 from pipeline.inputs.subject import Subject
@@ -63,7 +63,9 @@ def answer(asked: Asked, root: Path) -> Answer:
     paths = [Path(one) for one in asked.paths] or [tree if tree.is_dir() else Path()]
     policy_file = ruleset.find(root, Path(asked.policy) if asked.policy else None)
     rules = ruleset.read(policy_file, frozenset(rule.id for rule in RULES))
-    found = lint(paths, rules, build_args=arguments(asked.build_args), target=asked.target or None)
+    found = lint(
+        paths, rules, build_args=arguments(asked.build_args), target=asked.target or None, forking=_alone()
+    )
     sources = sources_of(found)
     known: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
@@ -91,25 +93,51 @@ def answer(asked: Asked, root: Path) -> Answer:
     return Answer(text, exit_code(found, asked.fail_on), notes)
 
 
+def _alone() -> bool:
+    """Whether this process has no thread beside its first."""
+    threading = sys.modules.get("threading")
+    return threading is None or threading.active_count() == 1
+
+
 def lint(
-    paths: Sequence[Path], rules: Ruleset, *, build_args: Mapping[str, str] | None = None, target: str | None = None
+    paths: Sequence[Path],
+    rules: Ruleset,
+    *,
+    build_args: Mapping[str, str] | None = None,
+    target: str | None = None,
+    forking: bool = False,
 ) -> Lint:
-    """Judge every Dockerfile that `paths`, files or folders, hold or name. Raises BadFile when there is none."""
+    """Judge every Dockerfile that `paths`, files or folders, hold or name. Raises BadFile when there is none.
+
+    With `forking`, many files are judged by several processes; not for a caller that has threads.
+    """
     files: list[str] = []
     findings: list[Finding] = []
     errors: list[Unread] = []
-    for file, look in each(paths, rules, build_args=build_args or {}, target=target, inline=True):
+    looked: set[str] = set()
+    elsewhere: dict[Finding, None] = {}  # two Dockerfiles may say the same of a compose file
+    judges = list(each(paths, rules, build_args=build_args or {}, target=target, inline=True))
+    outcomes = forked.mapped(_outcome, judges) if forking else [_outcome(one) for one in judges]
+    for (file, _), found in zip(judges, outcomes, strict=True):
         files.append(str(file))
-        try:
-            found = look(parse.text_of(file))
-            findings += found.findings
-            errors += found.errors
-        except BadFile as error:
-            errors.append(Unread(file=error.file, line=error.line, message=error.what, hint=error.hint))
+        looked.update(found.files)
+        findings += [one for one in found.findings if one.file == str(file) or one not in elsewhere]
+        elsewhere.update(dict.fromkeys(one for one in found.findings if one.file != str(file)))
+        errors += found.errors
     own = {rule.id for rule in (*RULES, *rules.brought)}
     shared = [waiver for waiver in rules.waivers if waiver.rule in own]
-    findings += check.unused_waivers(shared, findings, ran=own)
+    findings += check.unused_waivers(shared, findings, ran=own, files=looked)
     return Lint(files=tuple(files), findings=tuple(findings), errors=tuple(errors))
+
+
+def _outcome(judge: tuple[Path, Look]) -> Lint:
+    """What a file's judge says of the file as it lies there; a file that cannot be read is an error in it."""
+    file, look = judge
+    try:
+        return look(parse.text_of(file))
+    except BadFile as error:
+        unread = Unread(file=error.file, line=error.line, message=error.what, hint=error.hint)
+        return Lint(files=(), findings=(), errors=(unread,))
 
 
 def each(
@@ -123,10 +151,11 @@ def each(
     """Every Dockerfile in `paths`, and what judges a text as if it stood there, in all the ways that it is built.
 
     What cannot be read comes too, its Look raises. `inline`: also files that hold a Dockerfile among other things;
-    those are judged as they stand, whatever the text. Raises BadFile when there is nothing to judge at all.
+    those are judged as they stand, whatever the text, and so are the services of compose files. Raises BadFile when
+    there is nothing to judge at all.
     """
     ways: dict[Path, list[Subject | Unread]] = {}
-    for one in inputs.subjects(paths):
+    for one in inputs.subjects(paths, services=inline):
         ways.setdefault(one.dockerfile if isinstance(one, Subject) else Path(one.file), []).append(one)
     if not ways:
         raise BadFile("no Dockerfile in there", file=", ".join(map(str, paths)),
@@ -143,14 +172,17 @@ def each(
 def judge(
     dockerfile: Dockerfile, rules: Ruleset, profile_name: str | None, context: Context, tree: Sequence[str]
 ) -> Lint:
-    """The findings on one parsed Dockerfile under a profile. `tree` are the names of images built beside it."""
+    """The findings on one parsed Dockerfile under a profile. `tree` are the names of images built beside it.
+
+    With a service in the context, the findings on that service, and no others.
+    """
     profile = rules.profile(profile_name)
     every = (*RULES, *rules.brought)
     severities = profile.severities(every)
     own = {rule.id for rule in every}
     return check.lint(
         dockerfile,
-        [rule for rule in every if rule.id in severities],
+        [rule for rule in every if rule.id in severities and rule.of_service == (context.service is not None)],
         severities=severities,
         parameters=profile.parameters(),
         waivers=[waiver for waiver in rules.waivers if waiver.rule in own],
@@ -174,8 +206,9 @@ def exit_code(found: Lint, fail_on: str) -> int:
 
 def sources_of(found: Lint) -> dict[str, str]:
     """The texts that the findings speak of, by file."""
-    told = {finding.file for finding in found.findings}
-    return {file: parse.text_of(Path(file)) for file in sorted(told & set(found.files))}
+    told = {finding.file for finding in found.findings if finding.rule not in check.WAIVER_RULES}
+    told |= {finding.file for finding in found.findings} & set(found.files)
+    return {file: parse.text_of(Path(file)) for file in sorted(told)}
 
 
 def arguments(pairs: Sequence[str]) -> dict[str, str]:
@@ -194,30 +227,47 @@ def _judged(
     tree: Sequence[str], text: str,
 ) -> Lint:  # fmt: skip
     """The findings on a file in every way that it is built. Raises BadFile when it cannot be judged in any."""
-    found: list[tuple[str, Lint]] = []
+    built: list[tuple[str, Lint]] = []
+    served: list[tuple[str, Lint]] = []
     for way in ways:
         try:
             if isinstance(way, Unread):
                 raise BadFile(way.message, file=way.file, line=way.line, hint=way.hint)
-            found.append((way.label, _judged_once(way, rules, build_args, target, tree, text)))
+            dockerfile = _parsed(way, build_args, target, text)
+            if not way.only_service:
+                built.append((way.label, _judged_once(dockerfile, way, rules, tree)))
+            if way.service is not None:
+                context = Context(folder=way.context, recipe=way.recipe, service=way.service)
+                found = judge(dockerfile, rules, way.recipe.profile if way.recipe else None, context, tree)
+                served.append(("", found._replace(files=(str(file), way.service.place.file))))
         except BadFile as error:
             if len(ways) == 1:
                 raise
             unread = Unread(file=error.file, line=error.line, message=error.what, hint=error.hint)
-            found.append(("", Lint(files=(), findings=(), errors=(unread,))))
-    return found[0][1] if len(found) == 1 else together(str(file), found)
+            built.append(("", Lint(files=(), findings=(), errors=(unread,))))
+    whole = together(str(file), built)
+    if not served:
+        return whole
+    services = together(str(file), served)
+    return Lint(
+        files=tuple(dict.fromkeys((str(file), *(one for _, found in served for one in found.files)))),
+        findings=tuple(dict.fromkeys((*whole.findings, *services.findings))),
+        errors=tuple(dict.fromkeys((*whole.errors, *services.errors))),
+    )
 
 
-def _judged_once(
-    way: Subject, rules: Ruleset, build_args: Mapping[str, str], target: str | None, tree: Sequence[str], text: str
-) -> Lint:
-    dockerfile = parse.parse(
+def _parsed(way: Subject, build_args: Mapping[str, str], target: str | None, text: str) -> Dockerfile:
+    return parse.parse(
         text if way.text is None else way.text,
         path=str(way.dockerfile),
         build_args={**way.build_args, **build_args},
-        target=target or way.target,
+        target=None if way.only_service and way.text is not None else target or way.target,
     )
-    context = Context(folder=way.context, recipe=way.recipe, service=way.service)
+
+
+def _judged_once(dockerfile: Dockerfile, way: Subject, rules: Ruleset, tree: Sequence[str]) -> Lint:
+    """The findings on a Dockerfile in one way that it is built, but for those on its compose service."""
+    context = Context(folder=way.context, recipe=way.recipe)
     found = judge(dockerfile, rules, way.recipe.profile if way.recipe else None, context, tree)
     if (bad := contexts.problem(dockerfile, context)) is not None:
         unread = Unread(file=bad.file, line=bad.line, message=bad.what, hint=bad.hint)
