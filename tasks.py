@@ -9,6 +9,7 @@ from invoke import Collection, Context, Exit, task
 
 from pipeline import tasks as product
 from pipeline import tools
+from pipeline.errors import BadFile
 
 HERE = Path(__file__).parent
 
@@ -34,11 +35,23 @@ def test(c: Context, select: str = "", fast: bool = False) -> None:
         raise Exit(code=code)
 
 
-@task(positional=["image"], help={"image": "an image of the tree that was released before"})
-def bench(c: Context, image: str = "debian-base") -> None:
-    """Measure a release of an unchanged image."""
+@task(
+    positional=["what"],
+    optional=["what"],
+    help={
+        "what": "lint (200 Dockerfiles, beside the peers), defects (what each catches) or release (default)",
+        "image": "release: an image of the tree that was released before",
+        "corpus": "lint: a folder of real Dockerfiles; without it they are made up",
+    },
+)
+def bench(c: Context, what: str = "release", image: str = "debian-base", corpus: str = "") -> None:
+    """Measure us, and the peers in the same run."""
+    words = {"release": [image], "lint": [corpus] if corpus else [], "defects": ["--each"]}
     with product.expected_errors():
-        raise Exit(code=tools.attached([sys.executable, str(HERE / "bench" / "release.py"), image], cwd=HERE))
+        if what not in words:
+            raise BadFile(f"nothing here measures `{what}`", file="bench", hint=", ".join(words))
+        argv = [sys.executable, str(HERE / "bench" / f"{what}.py"), *words[what]]
+        raise Exit(code=tools.attached(argv, cwd=HERE))
 
 
 @task

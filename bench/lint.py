@@ -13,10 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
 
-from pipeline import settings
+from peers import installed_peers
+
 from pipeline.errors import BadFile
 from pipeline.parse import parse, text_of
 
@@ -155,16 +155,6 @@ def made_up(folder):
         place.parent.mkdir(parents=True)
         place.write_text(text + 'USER 1000\nCMD ["python", "serve.py"]\n')
         yield place
-
-
-def installed_peers():
-    folder = settings.cache() / "bench" / "-".join(PEERS.values())
-    if not (folder / "done").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        wanted = [f"{name}=={version}" for name, version in PEERS.items()]
-        subprocess.run([str(folder / "bin" / "python"), "-m", "pip", "install", "-q", *wanted], check=True)
-        (folder / "done").touch()
-    return folder
 
 
 if __name__ == "__main__":
