@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from pipeline import lazily
 from pipeline.model import Heredoc
 from pipeline.parse.expand import BadWord, Lexer, Unset
 from pipeline.parse.lines import Refused
 
+# Most lines and names hold nothing that the lexer treats otherwise: no quote, no escape, no variable, no odd blank.
+_PLAIN = lazily.pattern(r"[\w ./<>=:,@%+&|;~^!?*#(){}\[\]-]*", re.ASCII)
+_NAME = lazily.pattern(r"[\w.-]+", re.ASCII)
 _OPENING = lazily.pattern(r"([0-9]*)<<(-?)[\t\n\f\r ]*([^<]*)\Z")
 _LARGEST = 2**64 - 1  # what BuildKit makes of a file descriptor that fits no integer
 
 
 def opened(line: str) -> list[Heredoc]:
     """Return the heredocs that the line opens, without content. Raises Refused for a name with an open quote."""
+    if "<< " not in line and "<<- " not in line and _PLAIN.fullmatch(line):
+        return [heredoc for word in line.split(" ") if "<<" in word if (heredoc := opening(word))]
     try:
         # The escape is always a backslash here, whatever the file's directive says.
         words = Lexer(raw_quotes=True, raw_escapes=True, unset=Unset.KEEP).words(line, {})
@@ -27,6 +34,8 @@ def opening(word: str) -> Heredoc | None:
     match = _OPENING.match(word)
     if match is None or not match[3]:
         return None
+    if _NAME.fullmatch(match[3]) and not match[1]:
+        return Heredoc(name=match[3], content="", expand=True, chomp=match[2] == "-", descriptor=0)
     try:
         plain = Lexer(unset=Unset.KEEP).words(match[3], {})
         if len(plain) != 1:

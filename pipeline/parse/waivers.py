@@ -36,7 +36,7 @@ def read(comments: Sequence[tuple[int, str]], instructions: Sequence[Instruction
 
 
 def one(line: int, text: str, below: Callable[[], int], file: str) -> Waiver | None:
-    """Read a comment; None for one that is no waiver. `below` tells which line an `allow` speaks of. Raises Refused."""
+    """Read a comment; None for what is no waiver. `below` tells which line an `allow` speaks of. Raises Refused."""
     if not text.startswith("policy:"):
         return None
     body = text.removeprefix("policy:").strip()

@@ -13,6 +13,7 @@ from pipeline.parse.lines import SPACE
 
 BLANKS = lazily.pattern(r"[\t\v\f\r ]+")
 _NEVER = re.escape(SPACE)
+_PLAIN_FLAG = re.compile(r"--[A-Za-z0-9_./:=,@+%-]+(?=[\t\n\v\f\r ]|\Z)")  # no quote, no escape: most of them
 
 
 @cache
@@ -53,6 +54,11 @@ def _flags(text: str, escape: str) -> tuple[list[str], str]:
     while at < end:
         if text[at] in SPACE:
             at += 1
+            continue
+        plain = _PLAIN_FLAG.match(text, at)
+        if plain:
+            found.append(plain[0])
+            at = plain.end()
             continue
         if not text.startswith("--", at):
             return found, text[at:]
