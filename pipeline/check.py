@@ -114,11 +114,12 @@ def together(lints: Iterable[Lint]) -> Lint:
 
 
 def unused_waivers(
-    waivers: Iterable[Waiver], findings: Collection[Finding], *, ran: Collection[str]
+    waivers: Iterable[Waiver], findings: Collection[Finding], *, ran: Collection[str], files: Collection[str] = ()
 ) -> tuple[Finding, ...]:
     """Return a finding for each handed-in waiver that could have spoken for several files and waived nothing in any.
 
-    `findings` are those of all files, `ran` the ids of the rules that looked. Waivers for one file are `check`'s.
+    `findings` are those of all files, `ran` the ids of the rules that looked, `files` what was judged, compose files
+    too: a waiver for another file waits. Waivers for one Dockerfile are `check`'s.
     """
     used = {(finding.rule, finding.waived) for finding in findings}
     lapsed = tuple(finding.message for finding in findings if finding.rule == "lapsed-waiver")
@@ -126,6 +127,7 @@ def unused_waivers(
         _about("unused-waiver", f"{_named(waiver)} waives nothing", waiver.file or "waivers.yaml", 1, {})
         for waiver in waivers
         if not _names_one_file(waiver) and waiver.rule in ran and (waiver.rule, waiver.reason) not in used
+        if waiver.path is None or set(waiver.path) & set("*?[") or any(_matches(one, waiver.path) for one in files)
         if not any(message.startswith(_named(waiver)) for message in lapsed)
     )
 
@@ -217,8 +219,9 @@ def _judged(
     own = range(len(dockerfile.waivers))
     for number, waiver in enumerate(waivers):
         judged += _about_waiver(
-            waiver, dockerfile, severities, ids, {*ids, *known}, day, used=number in used, own=number in own
-        )
+            waiver, dockerfile, severities, ids, {*ids, *known}, day,
+            used=number in used, own=number in own, service=context.service,
+        )  # fmt: skip
     return tuple(sorted(judged, key=_order))
 
 
@@ -236,10 +239,11 @@ def _about_waiver(
     *,
     used: bool,
     own: bool,
+    service: Any,
 ) -> Iterator[Finding]:
     name = _named(waiver)
     file = dockerfile.path if own else waiver.file or "waivers.yaml"
-    line = _line_of(waiver, dockerfile) if own else 1
+    line = _line_of(waiver, dockerfile) if own else waiver.line or 1
     if waiver.rule not in known:
         import difflib
 
@@ -248,9 +252,10 @@ def _about_waiver(
         yield _about("unknown-rule-waived", f"no rule is called `{waiver.rule}`", file, line, severities, hint)
         return
     left = _days_left(waiver, today)
-    if left is not None and left < 0 and (used or own or _names_one_file(waiver)):
+    one_file = _names_one_file(waiver) if service is None or waiver.line is None else _stands_in(waiver, service)
+    if left is not None and left < 0 and (used or own or one_file):
         yield _about("lapsed-waiver", f"{name} lapsed on {waiver.until}", file, line, severities)
-    elif not used and waiver.rule in ran and (_could_speak(waiver, dockerfile) if own else _names_one_file(waiver)):
+    elif not used and waiver.rule in ran and (_could_speak(waiver, dockerfile) if own else one_file):
         yield _about("unused-waiver", f"{name} waives nothing", file, line, severities)
     elif used and left is not None and 0 <= left <= SOON:
         when = "today" if left == 0 else f"in {left} day{'s' if left > 1 else ''}"
@@ -317,7 +322,14 @@ def _matches(path: str, pattern: str) -> bool:
 
 
 def _names_one_file(waiver: Waiver) -> bool:
-    return waiver.image is not None or (waiver.path is not None and not set(waiver.path) & set("*?["))
+    """Could only one Dockerfile use it? Several are judged with the services of one compose file."""
+    named = waiver.path is not None and not waiver.path.endswith((".yaml", ".yml"))
+    return waiver.image is not None or (named and not set(waiver.path or "") & set("*?["))
+
+
+def _stands_in(waiver: Waiver, service: Any) -> bool:
+    """Does a compose file's comment stand in the service, and not in a piece that several of them share?"""
+    return bool(waiver.file == service.place.file and (waiver.line or 0) >= service.place.line)
 
 
 def _could_speak(waiver: Waiver, dockerfile: Dockerfile) -> bool:

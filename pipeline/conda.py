@@ -1,4 +1,4 @@
-"""A Dockerfile in, the CUDA that conda puts into the shipped image out. Speaks to: nothing."""
+"""A Dockerfile in, the CUDA that conda puts into the shipped image out. Speaks to: the build context."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ _WITH_VALUE = frozenset({
     "--trusted-host", "--allow-insecure-host", "--timeout", "--retries", "--proxy", "--cert", "--client-cert",
     "--index-strategy", "--keyring-provider", "--upgrade-strategy", "--progress-bar", "--src", "--log",
     "--exclude-newer", "--group", "-C", "-b", "--build-constraint", "--overrides", "--override", "--resolution",
-    "--prerelease", "--link-mode", "--reinstall-package", "-P", "--upgrade-package",
+    "--prerelease", "--link-mode", "--reinstall-package", "-P", "--upgrade-package", "--extra", "--optional",
+    "--project", "--directory", "--package", "--with", "--pip-args", "--suffix", "--preinstall", "--spec",
 })  # fmt: skip
 _INDEXES = frozenset({"-i", "--index-url", "--extra-index-url", "--index", "--default-index", "-f", "--find-links"})
 _INDEX_VARIABLES = (
@@ -36,6 +37,7 @@ _CUDA_WHEEL = re.compile(
     r"nvidia-(?:cublas|cuda-runtime|cuda-nvrtc|cuda-cupti|cuda-nvcc|cudnn|cufft|curand|cusolver|cusparse|cusparselt"
     r"|nccl|nvjitlink|nvtx|npp|cufile|nvshmem)(?:-cu(?P<major>\d{2}))?|cuda-toolkit"
 )
+_SYNC = " sync"
 _TORCH = frozenset({"torch", "torchvision", "torchaudio"})
 _CUDA_EXTRAS = {
     "tensorflow": re.compile(r"and-cuda"),
@@ -55,6 +57,7 @@ class PipInstall:
     flags: frozenset[str]  # options without a value
     options: Mapping[str, str]  # options with one
     uv: bool
+    program: str = "pip"  # pip, pipx or uv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ class Wheel:
 
 def pip_install(words: Sequence[str]) -> PipInstall | None:
     """Return what a command installs with pip or uv, or None when it is another command."""
-    rest, uv = _after_install(words)
+    rest, program = _after_install(words)
     if rest is None:
         return None
     requirements: list[str] = []
@@ -80,6 +83,10 @@ def pip_install(words: Sequence[str]) -> PipInstall | None:
     files: list[str] = []
     indexes: list[str] = []
     flags: set[str] = set()
+    if rest[-1:] == (_SYNC,):  # `uv pip sync`: its operands are requirement files
+        rest, to = rest[:-1], files
+    else:
+        to = requirements
     waiting = iter(rest)
     for word in waiting:
         name, equals, value = word.partition("=")
@@ -95,7 +102,7 @@ def pip_install(words: Sequence[str]) -> PipInstall | None:
         elif word.startswith("-"):
             flags.add(word)
         else:
-            requirements.append(word)
+            to.append(word)
     return PipInstall(
         requirements=tuple(requirements),
         requirement_files=tuple(files),
@@ -103,34 +110,64 @@ def pip_install(words: Sequence[str]) -> PipInstall | None:
         target=next((options[key] for key in ("-t", "--target", "--prefix", "--root") if key in options), None),
         flags=frozenset(flags),
         options=options,
-        uv=uv,
+        uv=program == "uv",
+        program=program,
     )
 
 
-def wheels_of(install: PipInstall, files: Sequence[str], environment: Mapping[str, str]) -> Iterator[Wheel]:
-    """Yield the wheels that matter to a GPU; `files` are the texts of the requirement files that could be read."""
-    lines, file_indexes = list(install.requirements), list(install.indexes)
+def wheels_of(
+    install: PipInstall, files: Sequence[str], environment: Mapping[str, str], constraints: Sequence[str] = ()
+) -> Iterator[Wheel]:
+    """Yield the wheels that matter to a GPU; `files` are the texts of the requirement files that could be read.
+
+    `constraints` are the texts of those that say which version, not what.
+    """
+    lines, urls = list(install.requirements), list(install.indexes)
     for text in files:
-        more, urls = _requirement_lines(text)
+        more, others = requirement_lines(text)
         lines.extend(more)
-        file_indexes.extend(urls)
-    urls = file_indexes + [environment.get(name, "") for name in _INDEX_VARIABLES]
+        urls.extend(others)
+    urls += [environment.get(name, "") for name in _INDEX_VARIABLES]
     backend = install.options.get("--torch-backend") or environment.get("UV_TORCH_BACKEND")
-    index_variant = backend if backend and backend != "auto" else _index_variant(urls)
-    if backend == "auto":
-        index_variant = "auto"
-    alone = "--no-deps" in install.flags
+    variant = backend or _index_variant(urls)
+    pinned = _constrained(constraints)
     for line in lines:
         requirement = _requirement(line)
         if requirement is not None:
-            wheel = _wheel(requirement, index_variant, alone, other_index=any(urls))
+            wheel = _wheel(requirement, variant, "--no-deps" in install.flags, other_index=any(urls), pinned=pinned)
             if wheel is not None:
                 yield wheel
 
 
-def _wheel(requirement: Requirement, index_variant: str | None, alone: bool, *, other_index: bool) -> Wheel | None:
+def wheel_of(requirement: str, index: str | None) -> Wheel | None:
+    """Return the wheel of one requirement that comes from the index at a URL, or from pip's own; None as above."""
+    found = _requirement(requirement)
+    variant = _index_variant([index]) if index else None
+    other = bool(index) and "pypi.org" not in (index or "")
+    return None if found is None else _wheel(found, variant, False, other_index=other, pinned={})
+
+
+def _constrained(texts: Sequence[str]) -> Mapping[str, Version]:
+    found: dict[str, Version] = {}
+    for text in texts:
+        for line in requirement_lines(text)[0]:
+            requirement = _requirement(line)
+            version = _pinned(requirement) if requirement else None
+            if requirement is not None and version is not None:
+                found[canonicalize_name(requirement.name)] = version
+    return found
+
+
+def _wheel(
+    requirement: Requirement,
+    index_variant: str | None,
+    alone: bool,
+    *,
+    other_index: bool,
+    pinned: Mapping[str, Version],
+) -> Wheel | None:
     name = canonicalize_name(requirement.name)
-    version = _pinned(requirement)
+    version = _pinned(requirement) or pinned.get(name)
     if found := _CUDA_WHEEL.fullmatch(name):
         cuda = Version(found["major"]) if found["major"] else None
         return Wheel(name=name, version=version, variant=None, cuda=cuda, brings_cuda=True)
@@ -163,31 +200,30 @@ def _torch(name: str, version: Version | None, index_variant: str | None, alone:
     return Wheel(name=name, version=version, variant=variant, cuda=cuda, brings_cuda=brings)
 
 
-def _after_install(words: Sequence[str]) -> tuple[Sequence[str] | None, bool]:
-    """The words after `install`, and whether it is uv's; None when this is no install."""
+def _after_install(words: Sequence[str]) -> tuple[Sequence[str] | None, str]:
+    """The words after `install` with the options before it, and what installs; None when this is no install."""
     program = words[0].rpartition("/")[2] if words else ""
-    uv = program == "uv"
-    if uv:
-        rest = _skipping_options(words[1:])
-        if not rest or rest[0] != "pip":
-            return None, uv
-        rest = rest[1:]
-    elif re.fullmatch(r"pip[\d.]*", program):
-        rest = words[1:]
+    rest, verbs = words[1:], frozenset({"install"})
+    if program == "uv":
+        rest = _skipping_options(rest)
+        if not rest or rest[0] not in ("pip", "tool", "add"):
+            return None, program
+        verbs = frozenset({"add"}) if rest[0] == "add" else verbs | ({"sync"} if rest[0] == "pip" else frozenset())
+        rest = rest if rest[0] == "add" else rest[1:]
     elif re.fullmatch(r"(python|pypy)[\d.]*", program) and "-m" in words:
         at = list(words).index("-m")
         if list(words[at + 1 : at + 2]) != ["pip"]:
-            return None, uv
-        rest = words[at + 2 :]
-    else:
-        return None, uv
-    flags = [word for word in rest[: _position(rest, "install")] if word.startswith("-")]
+            return None, program
+        rest, program = words[at + 2 :], "pip"
+    elif re.fullmatch(r"pip[\d.]*", program):
+        program = "pip"
+    elif program != "pipx":
+        return None, program
     after = _skipping_options(rest)
-    return ((*flags, *after[1:]), uv) if after and after[0] == "install" else (None, uv)
-
-
-def _position(words: Sequence[str], wanted: str) -> int:
-    return next((index for index, word in enumerate(words) if word == wanted), len(words))
+    if not after or after[0] not in verbs:
+        return None, program
+    before = rest[: len(rest) - len(after)]
+    return (*before, *after[1:], *((_SYNC,) if after[0] == "sync" else ())), program
 
 
 def _skipping_options(words: Sequence[str]) -> Sequence[str]:
@@ -197,18 +233,35 @@ def _skipping_options(words: Sequence[str]) -> Sequence[str]:
     return words[index:]
 
 
-def _requirement_lines(text: str) -> tuple[list[str], list[str]]:
+def requirement_lines(text: str) -> tuple[list[str], list[str]]:
     """The requirements of a requirements.txt, and the index URLs that it names."""
     requirements, indexes = [], []
-    for raw in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
-        line = re.sub(r"(^|\s)#.*", "", raw).strip()
+    for line in _joined(text):
         if line.startswith("-"):
             name, _, value = line.replace("=", " ", 1).partition(" ")
             if name in _INDEXES:
                 indexes.append(value.strip())
-        elif line:
+        else:
             requirements.append(re.split(r"\s--", line, maxsplit=1)[0])
     return requirements, indexes
+
+
+def nested_files(text: str) -> tuple[tuple[str, bool], ...]:
+    """The files that a requirements.txt names with -r, and with -c: for those, True."""
+    found = []
+    for line in _joined(text):
+        match = re.match(r"(-r|--requirement|-c|--constraint)(?:\s*=\s*|\s*)(\S+)", line)
+        if match:
+            found.append((match[2], match[1] in ("-c", "--constraint")))
+    return tuple(found)
+
+
+def _joined(text: str) -> Iterator[str]:
+    """The lines without comments, continued ones as one, empty ones left out."""
+    for raw in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
+        line = re.sub(r"(^|\s)#.*", "", raw).strip()
+        if line:
+            yield line
 
 
 def _requirement(text: str) -> Requirement | None:

@@ -7,6 +7,7 @@ for every rule that asks.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -20,6 +21,11 @@ _PLAIN = frozenset({"almalinux", "alpine", "amazonlinux", "busybox", "debian", "
 # These set variables of their own, and no WORKDIR.
 _AT_ROOT = _PLAIN | {"buildpack-deps", "fedora", "node", "nvidia/cuda", "python"}
 
+# Words that ARG defaults hold so that a build without --build-arg stops: FROM nvidia/cuda:notset-base-notset.
+_PLACEHOLDER = (
+    r"(?:^|[^a-z0-9])(?:not-?set|un-?set|undefined|unspecified|non-?exist(?:ing|ent)|placeholder|change-?me|replace-?me"
+    r"|set-?me|override-?me|must-?be-?set|required|invalid)(?:$|[^a-z0-9])"
+)
 _LONGEST_PATH = 4096  # Linux's own limit
 _MOST_ASKED, _MOST_KNOWN = 200, 500
 
@@ -127,6 +133,12 @@ def is_plain(stage: Stage) -> bool:
 def begins_at_root(stage: Stage) -> bool:
     """Is the effective base an image of which we know that it leaves the working folder at `/`?"""
     return _short(stage.image) in _AT_ROOT
+
+
+def is_placeholder(stage: Stage) -> bool:
+    """Does a build argument's default stand in the base for a value that must be given: `notset`, `non-existing`?"""
+    image = stage.image
+    return image is not None and image != stage.base and bool(re.search(_PLACEHOLDER, image.lower()))
 
 
 def short_name(stage: Stage) -> str | None:

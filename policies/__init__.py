@@ -333,3 +333,29 @@ RULES += (
     wget_progress.RULE,
 )
 # --- end of G
+
+# --- K
+from policies import (  # noqa: E402
+    engine_socket_mounted,
+    gpu_driver_misnamed,
+    gpu_not_reserved,
+    privileged_service,
+    reservation_without_capability,
+    secret_in_compose,
+    service_health_check_without_tool,
+    shared_memory_too_small,
+    visible_devices_instead_of_reservation,
+)
+
+RULES += (
+    gpu_not_reserved.RULE,
+    reservation_without_capability.RULE,
+    gpu_driver_misnamed.RULE,
+    visible_devices_instead_of_reservation.RULE,
+    shared_memory_too_small.RULE,
+    service_health_check_without_tool.RULE,
+    secret_in_compose.RULE,
+    privileged_service.RULE,
+    engine_socket_mounted.RULE,
+)
+# --- end of K

@@ -25,15 +25,19 @@ _APART = frozenset({"cuda-keyring", "cuda-compat", "cuda-drivers"})  # no CUDA, 
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
-    """Yield each package that the base has already, or that brings another CUDA version beside the base's."""
+    """Yield what an install brings that the base has already, or of another CUDA version: once for each reason."""
     base = facts.gpu_base(shipped_base(dockerfile).image)
     if base is None or base.cuda is None or base.vendor != "nvidia":
         return
     for install in system_installs(dockerfile):
+        found: dict[str, list[str]] = {}
         for name in install.packages:
             why = _why(name, base, base.cuda)
             if why:
-                yield Problem(install.line, f"{name}: {why}", stage=install.stage.label)
+                found.setdefault(why, []).append(name)
+        for why, names in found.items():
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            yield Problem(install.line, f"{shown}: {why}", stage=install.stage.label)
 
 
 def _why(package: str, base: GpuBase, cuda: Version) -> str | None:

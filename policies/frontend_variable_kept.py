@@ -11,7 +11,7 @@ from pipeline.parse import tokens
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each ENV of a shipped stage that sets it, unless a later one puts it back."""
     variable = environment.shipped(dockerfile).get("DEBIAN_FRONTEND")
-    if variable is None or variable.value in ("", "dialog", "newt", "readline"):
+    if variable is None or variable.value not in ("noninteractive", "teletype"):
         return
     for setting in variable.settings:
         fix = _fix(dockerfile, setting)

@@ -90,7 +90,7 @@ def _asks(script: str) -> str | None:
     if re.search(_RAISES, script):
         return "this Python stops without a GPU, and an image is built without one"
     if re.search(_ANSWERS, script):
-        return "this asks for a GPU while the image is built: the answer is always no"
+        return "this asks for a GPU while the image is built, and a build has none: the answer says nothing"
     return None
 
 

@@ -6,13 +6,14 @@ from pipeline import facts
 from pipeline.bases import as_written, problem_with
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.rebase import rebased
+from pipeline.walk import is_placeholder
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each FROM of a needed stage with a tag that NVIDIA never published; beside a digest it is not used."""
     for stage in dockerfile.stages:
         tag = facts.cuda_tag(stage.image) if stage.needed and stage.parent is None and stage.image else None
-        if tag is not None and tag.digest is None and facts.exists(tag) is False:
+        if tag is not None and tag.digest is None and facts.exists(tag) is False and not is_placeholder(stage):
             near = facts.nearest_tag(tag)
             edit = rebased(dockerfile, stage, f"{tag.repository}:{near}")
             yield problem_with(

@@ -1,4 +1,4 @@
-"""relative-workdir: a WORKDIR that depends on the one before it."""
+"""relative-workdir: a WORKDIR that depends on the base image's."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,10 @@ from pipeline.walk import inside, placed, resolved, states
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
-    """Yield each relative WORKDIR of a needed stage. One whose variables have no value is not judged."""
+    """Yield each relative WORKDIR of a needed stage that has none before it.
+
+    One whose variables have no value is not judged.
+    """
     for instruction, stage in placed(dockerfile, "WORKDIR"):
         word = instruction.words[0]
         if word[:1] == "/" or not stage.needed:
@@ -18,6 +21,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if path is None or path[:1] in ("/", "\\") or path[1:2] == ":":
             continue
         before = states(dockerfile)[instruction.line]
+        if before.folder_is_set:
+            continue  # the WORKDIR that it goes on from stands above it
         at = tokens(dockerfile, instruction).words[0].span
         folder = inside(before.folder, path)
         if folder is None:

@@ -10,7 +10,10 @@ from pipeline.walk import placed
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
-    """Yield the first such variable of each ENV. A name that only its own value uses is meant to grow: it is fine."""
+    """Yield the first such variable of each ENV.
+
+    A name that only its own value uses is meant to grow, and one that keeps its value reads the same: both are fine.
+    """
     for instruction, stage in placed(dockerfile, "ENV"):
         if len(instruction.words) < 6 or "$" not in instruction.original:
             continue
@@ -23,7 +26,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
                 yield Problem(instruction.line, message, stage=stage.label, at=_at(dockerfile, instruction, number),
                               fix=_fix(dockerfile, instruction, number))  # fmt: skip
                 break
-            earlier.add(name)
+            if value.strip("\"'") not in (f"${name}", f"${{{name}}}"):  # ARG X, ENV X=$X: both are the same
+                earlier.add(name)
 
 
 def _at(dockerfile: Dockerfile, instruction: Instruction, number: int) -> Span:

@@ -99,6 +99,15 @@ def _is_secret(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and not _NOT_A_SECRET.fullmatch(name)
 
 
+def credential(name: str, value: str) -> str | None:
+    """What of a credential a variable with this value holds, in words; None for nothing."""
+    if "://" in value and _LOGIN_IN_URL.search(value):
+        return "a URL with a password in it"
+    if _KNOWN_TOKEN.search(value):
+        return "an access token"
+    return "a secret" if _is_secret(name) and not _HARMLESS_VALUE.fullmatch(value) else None
+
+
 def _whole(instruction: Instruction) -> str:
     """The instruction with its here-documents."""
     return "\n".join([instruction.original, *(heredoc.content for heredoc in instruction.heredocs)])

@@ -15,8 +15,9 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             continue
         for ran in rans:
             words = ran.command.arguments
-            if len(words) > 1 and words[0].endswith("setup.py") and {"install", "develop"} & set(words[1:]):
-                message = "setuptools deprecates `setup.py install`: it goes around pip and its records"
+            verb = next((word for word in words[1:] if word in ("install", "develop")), None)
+            if verb and words[0].endswith("setup.py"):
+                message = f"setuptools deprecates `setup.py {verb}`: it goes around pip and its records"
                 yield problem(ran, message, fix=_fix(dockerfile, ran))
 
 

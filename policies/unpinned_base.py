@@ -6,17 +6,21 @@ from pipeline import facts
 from pipeline.bases import as_written, problem_with
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse.grammar import near
+from pipeline.walk import is_placeholder
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each FROM of a needed stage that names an image without a digest.
 
     `scratch`, other stages and images of the tree (parameter `tree`: their names) are fine: the pipeline builds those
-    itself and hands their fresh digest to the build. A base that only a build argument gives is not judged.
+    itself and hands their fresh digest to the build. A base that only a build argument gives is not judged, with or without a
+    placeholder (`notset`) for its default.
     """
     tree = frozenset(context.parameters.get("tree", ()))
     for stage in dockerfile.stages:
         if not stage.needed or stage.parent is not None or stage.image in (None, "", "scratch"):
+            continue
+        if is_placeholder(stage):
             continue
         parts = facts.reference(stage.image or "")
         if parts.digest is None and not {stage.image, parts.repository} & tree:

@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,16 @@ import yaml
 
 from pipeline import fix
 from pipeline.check import WAIVER_RULES, check
+from pipeline.inputs import compose
 from pipeline.model import Context, Finding, Rule
 from pipeline.parse import parse
 from pipeline.recipe import Recipe
 from policies import RULES
 
 POLICIES = Path(__file__).parents[1] / "policies"
-BLOCK = re.compile(r"^```(dockerfile|yaml image|yaml parameters|yaml context)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"^```(dockerfile|yaml image|yaml parameters|yaml context|yaml compose)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+)
 FOLDERS = tempfile.TemporaryDirectory()  # removed when the tests end
 TODAY = date(2026, 11, 23)  # the day on which the waivers' pages are true
 IDS = (*(rule.id for rule in RULES), *WAIVER_RULES)
@@ -27,10 +30,27 @@ IDS = (*(rule.id for rule in RULES), *WAIVER_RULES)
 
 @dataclass(frozen=True)
 class Example:
-    """A Dockerfile of a page, with the image.yaml, the parameters and the build's files that stand above it."""
+    """A Dockerfile of a page, with the image.yaml, the parameters and the build's files that stand above it.
+
+    Below a compose file it is what the only service there runs, and the findings are those on that service.
+    """
 
     text: str
     context: Context
+    compose: str | None = None
+
+    @property
+    def marked(self) -> str:
+        """The text with the `# expect:` lines."""
+        return self.text if self.compose is None else self.compose
+
+    def but(self, marked: str) -> "Example":
+        """The same with another text in the place of the marked one."""
+        if self.compose is None:
+            return replace(self, text=marked)
+        file = folder_with({"compose.yaml": marked}) / "compose.yaml"
+        (one,) = compose.services(file, file.parent)
+        return replace(self, compose=marked, context=self.context._replace(service=one.service))
 
 
 def page(rule_id: str) -> str:
@@ -38,19 +58,27 @@ def page(rule_id: str) -> str:
 
 
 def examples(rule_id: str) -> Iterator[Example]:
+    yield from examples_in(page(rule_id))
+
+
+def examples_in(text: str) -> Iterator[Example]:
     recipe: Recipe | None = None
     parameters: dict[str, Any] = {}
     folder: Path | None = None
-    for kind, body in BLOCK.findall(page(rule_id)):
+    served: str | None = None
+    for kind, body in BLOCK.findall(text):
         if kind == "yaml image":
             recipe = Recipe.model_validate({"name": "example", "repository": "team/example", **yaml.safe_load(body)})
         elif kind == "yaml parameters":
             parameters = yaml.safe_load(body)
         elif kind == "yaml context":
             folder = folder_with(yaml.safe_load(body))
+        elif kind == "yaml compose":
+            served = body
         else:
-            yield Example(body, Context(recipe=recipe, parameters=parameters, folder=folder))
-            recipe, parameters, folder = None, {}, None
+            example = Example(body, Context(recipe=recipe, parameters=parameters, folder=folder), served)
+            yield example if served is None else example.but(served)
+            recipe, parameters, folder, served = None, {}, None, None
 
 
 def folder_with(files: dict[str, str]) -> Path:
@@ -71,7 +99,7 @@ def expected_lines(text: str, rule_id: str) -> set[int]:
 def test_page_examples_are_true(rule: Rule) -> None:
     for example in examples(rule.id):
         found = check(parse(example.text), [rule], context=example.context, known=IDS, today=TODAY)
-        assert {finding.line for finding in found} == expected_lines(example.text, rule.id), example.text
+        assert {finding.line for finding in found} == expected_lines(example.marked, rule.id), example.marked
 
 
 @pytest.mark.parametrize("rule_id", WAIVER_RULES)
@@ -87,8 +115,8 @@ def test_pages_about_waivers_are_true(rule_id: str) -> None:
 def test_page_shows_both_sides(rule_id: str) -> None:
     caught, _, fine = page(rule_id).partition("## Fine")
     assert "## Caught" in caught and "## Allowing it" in fine
-    assert all(expected_lines(body, rule_id) for kind, body in BLOCK.findall(caught) if kind == "dockerfile")
-    assert not any(expected_lines(body, rule_id) for kind, body in BLOCK.findall(fine) if kind == "dockerfile")
+    assert all(expected_lines(example.marked, rule_id) for example in examples_in(caught))
+    assert not any(expected_lines(example.marked, rule_id) for example in examples_in(fine))
     assert "```dockerfile" in caught and "```dockerfile" in fine
 
 
@@ -97,11 +125,12 @@ def test_page_names_a_way_out_and_it_works(rule: Rule) -> None:
     allowing = page(rule.id).partition("## Allowing it")[2]
     waiver = re.search(r"`(# policy: allow(?:-file)? .*? -- REASON)`", allowing)
     assert waiver, "the page must show the comment that allows it"
-    example = next(example for example in examples(rule.id) if expected_lines(example.text, rule.id))
-    line = min(expected_lines(example.text, rule.id))
-    lines = example.text.splitlines(keepends=True)
+    example = next(example for example in examples(rule.id) if expected_lines(example.marked, rule.id))
+    line = min(expected_lines(example.marked, rule.id))
+    lines = example.marked.splitlines(keepends=True)
     lines[line - 2] = waiver[1] + "\n"  # in the place of the first `# expect:`
-    found = check(parse("".join(lines)), [rule], context=example.context, today=TODAY)
+    example = example.but("".join(lines))
+    found = check(parse(example.text), [rule], context=example.context, today=TODAY)
     assert [finding.waived for finding in found if finding.line == line] == ["REASON"]
 
 

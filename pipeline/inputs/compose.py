@@ -5,7 +5,7 @@ Names are the Compose Specification's. Files outside of `root` are not opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,24 +45,27 @@ def services(file: Path, root: Path) -> Iterator[Found]:
     files = Files(root)
     tree = files.project(file)
     starts: dict[str, list[int]] = {}
-    for place in tree.places.values():
+    for place in (*tree.places.values(), *(place for one in files.trees.values() for place in one.places.values())):
         starts.setdefault(place.file, []).append(place.line)
+    own = {place[:2] for place in tree.places.values()}
     beside = files.beside(file)
     for name, value in tree.items():
         if isinstance(value, Map):
             place = tree.places[name]
-            waivers = tuple(one for one in files.waivers if _may_speak(one, place, starts))
+            waivers = tuple(one for one in files.waivers if _may_speak(one, place, starts, own))
             service = _service(name, value, place)
             known = service.whole and not any(f"{name}:" in text for text in beside)
             yield Found(service._replace(waivers=waivers, whole=known), _build(value))
 
 
-def _may_speak(waiver: Waiver, place: Place, starts: Mapping[str, list[int]]) -> bool:
-    """May a comment speak for the service at `place`? Not when it stands in another one."""
+def _may_speak(
+    waiver: Waiver, place: Place, starts: Mapping[str, list[int]], services: Container[tuple[object, ...]]
+) -> bool:
+    """May a comment speak for the service at `place`? Not when it stands in another of the `services`."""
     if waiver.line is None:
         return True
-    own = max((line for line in starts.get(waiver.file or "", ()) if line <= waiver.line), default=None)
-    return own is None or (waiver.file, own) == (place.file, place.line)
+    start = max((line for line in starts.get(waiver.file or "", ()) if line <= waiver.line), default=0)
+    return (waiver.file, start) == place[:2] or (waiver.file, start) not in services
 
 
 def _build(service: Map) -> Build | None:

@@ -18,6 +18,8 @@ from pipeline.model import Waiver
 
 _DEEPEST = 8  # files that include or extend one another
 _MOST_FILES = 40
+_MOST_BESIDE = 100
+_GPU_WORDS = ("gpu", "nvidia", "cuda", "cdi")
 _WHOLE = ("command", "entrypoint", "test")  # lists that an override replaces
 _PAIRS = ("args", "environment", "labels")  # K=V lists that are mappings
 _UNREADABLE = "check the reference; ${NAME}, ${NAME:-default}, $$ for a dollar sign"
@@ -95,15 +97,16 @@ class Files:
         """The texts of other compose files in its folder that speak of GPUs, and that nothing merges by itself."""
         from pipeline.parse import text_of
 
-        others = sorted(one for end in ("yaml", "yml") for one in file.parent.glob(f"*compose*.{end}"))
+        others = [one for end in ("yaml", "yml") for one in file.parent.glob(f"*compose*.{end}")]
+        others.sort(key=lambda one: (not any(word in one.name for word in _GPU_WORDS), one.name))
         found = []
-        for other in others[:_MOST_FILES]:
+        for other in others[:_MOST_BESIDE]:
             if other.absolute() not in self.trees and self.inside(other) is not None:
                 try:
                     text = text_of(other)
                 except BadFile:
                     continue  # told when it is judged itself
-                if "gpu" in text or "nvidia" in text:
+                if any(word in text for word in _GPU_WORDS):
                     found.append(text)
         return tuple(found)
 

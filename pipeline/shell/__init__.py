@@ -66,10 +66,10 @@ def commands(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Command,
         at = script_at(command)
         return (command,) if at is None else tuple(tree.read(source.loose(words[at], command.line), 1))
     if instruction.heredocs and _is_heredoc(words[-1]):
-        shebang = re.match(r"#!\s*\S*?(\w+)(?:[ \t]+(?:-S[ \t]+)?(\S+))?", instruction.heredocs[0].content)
+        shebang = re.match(r"#![ \t]*(\S+)(?:[ \t]+(?:-S[ \t]+)?(\S+))?", instruction.heredocs[0].content)
         if shebang:
-            shell = (shebang[2] or "").rpartition("/")[2] if shebang[1] == "env" else shebang[1]
-            if shell not in SHELLS:
+            shell = _name(shebang[1])
+            if (_name(shebang[2] or "") if shell == "env" else shell) not in SHELLS:
                 return ()  # python, perl, …: not ours to read
         elif instruction.line in _unreadable(dockerfile):
             return ()

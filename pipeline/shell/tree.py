@@ -140,45 +140,52 @@ class _Reading:
             kind = child.type
             if kind in _STATEMENTS:
                 operator = (frame.joined if unread else "") if first else joined or "\n"
-                inside = "condition" if condition else frame.inside
+                inside = "condition" if condition and kind != "do_group" else frame.inside
                 found.append((child, frame._replace(joined=operator, inside=inside)))
                 joined, first = "", False
             elif kind in _CONDITIONS:
                 condition, first, joined = _CONDITIONS[kind], True, ""
             elif kind in _SEPARATORS:
                 joined = kind
-            elif unread and kind in WORDS:
+            elif unread and kind in WORDS and (child.is_named or kind == "$"):
                 alone.append(child)
-        self.work += reversed(found)
         if alone:
-            self._loose(alone, frame)
+            self._unread(found, alone, frame)
+        else:
+            self.work += reversed(found)
 
-    def _loose(self, nodes: list[Node], frame: _Frame) -> None:
-        """Words of an unreadable piece: those that no operator parts are one command."""
+    def _unread(self, found: list[tuple[Node, _Frame]], nodes: list[Node], frame: _Frame) -> None:
+        """What could be read of an unreadable piece, and its words: those that no operator parts are one command."""
         groups: list[list[Node]] = []
         for node in nodes:
             between = self.text[groups[-1][-1].end_byte : node.start_byte] if groups else b";"
             if between.strip(b" \t\\\n"):
                 groups.append([])
             groups[-1].append(node)
-        for group in reversed(groups):
+        while found or groups:
+            if found and (not groups or found[-1][0].start_byte > groups[-1][0].start_byte):
+                self.work.append(found.pop())
+                continue
+            group = groups.pop()
             parts = self._parts(group[0].start_byte, group[-1].end_byte)
             for node in group:
                 parts.word(node)
             self._finish(parts, frame)
 
     def _list(self, node: Node, frame: _Frame) -> None:
-        """`a && b`: redirections behind it are the last one's."""
+        """`a && b`: what comes out of a pipe is the first one's, redirections and pipes behind are the last one's."""
         found: list[tuple[Node, _Frame]] = []
         joined = frame.joined
         for child in node.children:
             kind = child.type
             if kind in _STATEMENTS:
-                found.append((child, frame._replace(joined=joined, redirects=())))
+                reads = frame.reads and not found
+                found.append((child, frame._replace(joined=joined, reads=reads, piped=False, redirects=())))
             elif kind in _SEPARATORS:
                 joined = kind
-        if found and frame.redirects:
-            found[-1] = (found[-1][0], found[-1][1]._replace(redirects=frame.redirects))
+        if found and (frame.redirects or frame.piped):
+            last, own = found[-1]
+            found[-1] = (last, own._replace(piped=frame.piped, redirects=frame.redirects))
         self.work += reversed(found)
 
     def _pipeline(self, node: Node, frame: _Frame) -> None:

@@ -1,0 +1,24 @@
+"""A Dockerfile in, what its commands install out, with the lines. Speaks to: nothing."""
+
+from pipeline.installs.python import (
+    ProjectInstall,
+    PythonInstall,
+    pip_installs,
+    project_installs,
+)
+from pipeline.installs.system import SystemInstall, all_system_installs, system_installs
+from pipeline.installs.variables import Within, runs, substituted, within
+
+__all__ = [
+    "ProjectInstall",
+    "PythonInstall",
+    "SystemInstall",
+    "Within",
+    "all_system_installs",
+    "pip_installs",
+    "project_installs",
+    "runs",
+    "substituted",
+    "system_installs",
+    "within",
+]
