@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from pipeline.facts import reference
 from pipeline.model import Dockerfile, Fix, Problem, Span, Stage
 from pipeline.parse import tokens
@@ -22,7 +20,7 @@ def problem_with(
     return Problem(
         stage.line,
         message,
-        column=column(dockerfile, stage.line, stage.base),
+        at=tokens(dockerfile, stage.instructions[0]).words[0].span,
         stage=stage.label,
         hint=hint,
         fix=fix,
@@ -32,18 +30,6 @@ def problem_with(
 def as_written(stage: Stage) -> str:
     """The effective base, and how the file writes it where that differs: `a:1 (written ${BASE})`."""
     return stage.image or stage.base if stage.base == stage.image else f"{stage.image} (written {stage.base})"
-
-
-def column(dockerfile: Dockerfile, line: int, word: str) -> int | None:
-    """Where a word begins on a line, counted from 1; None when it does not stand there."""
-    lines = _lines(dockerfile.text)
-    found = lines[line - 1].find(word) if 0 < line <= len(lines) and word else -1
-    return found + 1 if found >= 0 else None
-
-
-@lru_cache(maxsize=4)  # asked for once per FROM
-def _lines(text: str) -> list[str]:
-    return text.split("\n")
 
 
 def is_at(image: str | None, name: str) -> bool:

@@ -8,17 +8,11 @@ from typing import NamedTuple
 
 from packaging.version import Version
 
-from pipeline import shell
-from pipeline.installs import substituted
-from pipeline.model import Dockerfile, once_per_file
+from pipeline.installs.conda import Spec, conda_installs, environments
+from pipeline.model import Context, Dockerfile
 
-_PROGRAMS = frozenset({"conda", "mamba", "micromamba", "miniconda"})
-_VERBS = frozenset({"install", "create", "update"})
 # Packages that bring CUDA's libraries; `cuda-version` and `cuda-nvcc` alone do not.
-_PACKAGE = (
-    r"(?:[\w./-]+::)?(cudatoolkit|pytorch-cuda|cuda|cuda-toolkit|cuda-runtime|cuda-libraries)"
-    r"(?:[=<>~]+(\d{1,2}(?:\.\d{1,2})?)(?:[.*][\d.*]*)?)?"
-)
+_BRINGS = frozenset({"cudatoolkit", "pytorch-cuda", "cuda", "cuda-toolkit", "cuda-runtime", "cuda-libraries"})
 
 
 class CondaCuda(NamedTuple):
@@ -30,19 +24,28 @@ class CondaCuda(NamedTuple):
     stage: str
 
 
-@once_per_file
-def conda_cuda(dockerfile: Dockerfile) -> tuple[CondaCuda, ...]:
-    """Return what the shipped stages install, by line."""
-    if "cuda" not in dockerfile.text:
-        return ()
-    return tuple(sorted(_found(dockerfile), key=lambda one: one.line))
+def conda_cuda(dockerfile: Dockerfile, context: Context | None = None) -> tuple[CondaCuda, ...]:
+    """Return what the shipped stages install, by line; with the context, by their environment.yml files too."""
+    key = ("conda cuda", context.folder if context else None)
+    if key not in dockerfile.memo:
+        found = _found(dockerfile, context) if "conda" in dockerfile.text or "mamba" in dockerfile.text else ()
+        dockerfile.memo[key] = tuple(sorted(found, key=lambda one: one.line))
+    kept: tuple[CondaCuda, ...] = dockerfile.memo[key]
+    return kept
 
 
-def _found(dockerfile: Dockerfile) -> Iterator[CondaCuda]:
-    for command, _, stage in shell.shipped(dockerfile):
-        if command.program not in _PROGRAMS or not _VERBS & set(command.arguments[:3]):
-            continue
-        for word in command.arguments:
-            found = re.fullmatch(_PACKAGE, substituted(word, stage))
-            if found:
-                yield CondaCuda(found[1], Version(found[2]) if found[2] else None, command.line, stage.label)
+def _found(dockerfile: Dockerfile, context: Context | None) -> Iterator[CondaCuda]:
+    for stage in dockerfile.shipped():
+        for one in conda_installs(dockerfile, stage):
+            specs: list[Spec] = list(one.specs)
+            if context is not None and one.files:
+                specs += [spec for file in environments(dockerfile, context, one) for spec in file.specs]
+            for spec in specs:
+                if spec.name in _BRINGS:
+                    yield CondaCuda(spec.name, _version(spec.version), one.command.line, stage.label)
+
+
+def _version(written: str | None) -> Version | None:
+    """`12.1.*` and `12.1.105` are 12.1."""
+    found = re.match(r"\d{1,2}(?:\.\d{1,2})?(?![\d])", written or "")
+    return Version(found[0]) if found else None

@@ -12,10 +12,11 @@ from functools import cache
 
 from pipeline import shell
 from pipeline.installs import PythonInstall, pip_installs, project_installs, runs, substituted
+from pipeline.installs.conda import conda_installs, environments
 from pipeline.installs.files import absolute, folder_of
 from pipeline.installs.wheels import SITE_FOLDERS, from_pip, from_project, project_places
 from pipeline.model import Context, Dockerfile, Stage
-from pipeline.pip import Wheel
+from pipeline.pip import Wheel, wheel_of
 
 
 def shipped_wheels(dockerfile: Dockerfile, context: Context) -> tuple[Wheel, ...]:
@@ -70,6 +71,12 @@ class _Search:
                 continue
             for wheel in from_project(self.dockerfile, self.context, stage, project):
                 yield dataclasses.replace(wheel, line=project.command.line, stage=stage.label)
+        for conda in conda_installs(self.dockerfile, stage):
+            if paths is not None and not _meet((*SITE_FOLDERS, "/opt"), paths):
+                continue
+            for file in environments(self.dockerfile, self.context, conda) if conda.files else ():
+                for wheel in filter(None, (wheel_of(line, None) for line in file.requirements)):
+                    yield dataclasses.replace(wheel, line=conda.command.line, stage=stage.label)
 
     def copies(self, stage: Stage) -> Iterator[tuple[Stage, tuple[str, ...]]]:
         """Each COPY --from of an earlier stage: that stage, and the paths taken."""

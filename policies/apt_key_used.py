@@ -10,7 +10,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each apt-key that adds a key. Deleting one is the way out of it."""
     for ran, call in calls(dockerfile, "apt-key"):
         if call.verb not in ("del", "list", "export", "exportall", "finger") and call.place("--keyring") is None:
-            yield problem(ran, "a key added by apt-key may sign packages of every repository, the system's own as well")
+            yield problem(ran, "a key added by apt-key may sign packages of every repository, the system's too")
 
 
 RULE = Rule(

@@ -25,6 +25,7 @@ _MEGABYTES = {
     "nvjitlink": 39,
 }
 _CUDNN = {"cudnn": 707}
+_APART = frozenset({"cusparselt", "cudss", "nvshmem", "cutlass", "cutlass-dsl", "cuda-cupti"})  # no runtime has these
 _WHOLE = frozenset({"torch", "vllm"})  # these ask for all of them
 
 
@@ -37,7 +38,9 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     base = facts.gpu_base(under.image)
     if base is None or base.name != "nvidia/cuda" or base.flavour not in ("runtime", "devel"):
         return
-    bringing = (wheel for wheel in shipped_wheels(dockerfile, context) if wheel.brings_cuda)
+    bringing = (
+        wheel for wheel in shipped_wheels(dockerfile, context) if wheel.brings_cuda and _is_there(wheel, base)
+    )
     for (line, stage), group in groupby(bringing, key=lambda wheel: (wheel.line, wheel.stage)):
         wheels = tuple(group)
         names = [wheel.name for wheel in wheels]
@@ -50,6 +53,16 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         which = f" {one.cuda}" if one.cuda else ""
         message = f"{one.name} of conda brings CUDA{which}, and the {_kind(base)} base has CUDA {base.cuda} already"
         yield Problem(one.line, message, stage=one.stage, fix=_fix(dockerfile, under))
+
+
+def _is_there(wheel: Wheel, base: GpuBase) -> bool:
+    """Of a wheel that is one library: does the base have that one, of the same major version?"""
+    if not wheel.name.startswith("nvidia-"):
+        return True
+    if wheel.cuda is not None and base.cuda is not None and wheel.cuda.major != base.cuda.major:
+        return False
+    library = wheel.name.removeprefix("nvidia-").rpartition("-cu")[0] or wheel.name.removeprefix("nvidia-")
+    return base.cudnn is not None if library == "cudnn" else library not in _APART
 
 
 def _kind(base: GpuBase) -> str:
@@ -71,6 +84,8 @@ def _fix(dockerfile: Dockerfile, under: Stage) -> Fix | None:
 
 def _size(wheels: Iterable[Wheel], base: GpuBase) -> str:
     """How much comes twice, where it is known: for CUDA 12."""
+    if base.cuda is None or base.cuda.major != 12:
+        return ""
     known = _MEGABYTES | (_CUDNN if base.cudnn else {})
     total = 0
     for wheel in wheels:

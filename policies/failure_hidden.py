@@ -92,8 +92,10 @@ def _fix(dockerfile: Dockerfile, ran: Ran) -> Fix | None:
         if len(spans) > 1 or instruction.heredocs[0].content.startswith("#!"):
             return None
         return mend.fix("set -e", mend.inserted(spans[0].start, f"set -e{mend.newline(dockerfile)}"), safe=False)
-    first = commands(dockerfile, instruction)[0]
-    return mend.fix("set -e", mend.put_in_front(first, "set -e; "), safe=False)
+    words = tokens(dockerfile, instruction).words
+    if instruction.json_form or not words:
+        return None
+    return mend.fix("set -e", mend.inserted(words[0].span.start, "set -e; "), safe=False)
 
 
 RULE = Rule(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pipeline import mend
 from pipeline.architectures import VARIABLES, arch_lists, fleet_of, shown
+from pipeline.bases import is_at, root
 from pipeline.compiles import Compile, compiles
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
@@ -11,6 +12,16 @@ _OWN = {  # a variable of their own, beside torch's
     "cmake": "CMAKE_CUDA_ARCHITECTURES",
     "nvcc": "-arch",
 }
+
+_OPTIONS = (
+    "-arch",
+    "-gencode",
+    "gpu-architecture",
+    "sm_",
+    "CUDA_ARCH",
+    "GPU_ARCH",
+    "GPU_TARGETS",
+)  # -DCUDA_ARCH_BIN=
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -23,7 +34,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     for each in arch_lists(dockerfile):
         first.setdefault(each.instruction.line, each.line)
     for one in found:
-        if _named(one, told, first):
+        if _named(dockerfile, one, told, first):
             continue
         variable = _OWN.get(one.what, "TORCH_CUDA_ARCH_LIST")
         if one.torch:
@@ -40,12 +51,22 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         )
 
 
-def _named(one: Compile, told: frozenset[int], first: Mapping[int, int]) -> bool:
+def _named(dockerfile: Dockerfile, one: Compile, told: frozenset[int], first: Mapping[int, int]) -> bool:
     """Does anything that this command sees name architectures: ENV, ARG, an export, its own options?"""
-    if one.stage.index in told or first.get(one.instruction.line, one.command.line + 1) <= one.command.line:
+    if (
+        one.stage.index in told
+        or _may_be_told_below(dockerfile, one)
+        or first.get(one.instruction.line, one.command.line + 1) <= one.command.line
+    ):
         return True
     words = " ".join((*one.command.words, *one.command.assignments, *one.command.assignments.values()))
-    return any(name in words for name in (*VARIABLES, "-arch", "-gencode", "gpu-architecture", "sm_"))
+    return any(name in words for name in (*VARIABLES, *_OPTIONS))
+
+
+def _may_be_told_below(dockerfile: Dockerfile, one: Compile) -> bool:
+    """Does the base set the variable, as NVIDIA's PyTorch images do, or is it one that cannot be told?"""
+    image = root(dockerfile, one.stage).image
+    return one.what != "nvcc" and (image is None or (one.torch and is_at(image, "nvidia/pytorch")))
 
 
 def _told(dockerfile: Dockerfile) -> frozenset[int]:

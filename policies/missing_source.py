@@ -1,5 +1,6 @@
 """missing-source: a COPY of something that is not in the folder of the build."""
 
+import os
 from collections.abc import Iterator
 
 from pipeline import context as contexts
@@ -9,37 +10,51 @@ from pipeline.walk import Placed, copied_from, nearest, placed, resolved, source
 
 # What a build or a download makes first: that it is not there now says nothing.
 _MADE = frozenset({
-    ".made", ".next", "_build", "bin", "build", "dist", "models", "node_modules", "out", "output", "public",
-    "target", "vendor", "wheelhouse", "wheels",
+    ".made", ".next", "_build", "artifacts", "bin", "build", "dist", "models", "node_modules", "out", "output",
+    "public", "staging", "target", "vendor", "wheelhouse", "wheels",
 })  # fmt: skip
+_UP = 4  # how many folders above the Dockerfile's may be the one that it is built from
+_ASKED = 20  # missing sources that are looked for there
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each plain source of a needed stage that is not there, where the folder of the build is known.
 
-    A Dockerfile can be built from another folder than its own. So this one must hold something else that the file
-    copies, or an image.yaml must name it; and one that prepares files itself is not judged.
+    A Dockerfile can be built from another folder than its own. So most of what the file copies must be in this one and
+    nothing of the rest in a folder above it, or an image.yaml must name it; and one that prepares files itself is not
+    judged.
     """
     if context.folder is None or getattr(context.recipe, "prepare", None):
         return
     build = contexts.of(dockerfile, context)
     if build is None:
         return
-    there, missing = context.recipe is not None, []
+    there, missing = 0, []
     for place in placed(dockerfile, "COPY", "ADD"):
         if place.stage.needed and copied_from(place.instruction) is None:
             for path in _plain(dockerfile, place):
                 exists = build.exists(path)
-                there = there or bool(exists)
+                there += bool(exists)
                 if exists is False and not _MADE & set(path.split("/")):
                     missing.append((place, path))
-    for (instruction, stage), path in missing if there else ():
+    if context.recipe is None and (there < len(missing) or _lie_above(build, [path for _, path in missing])):
+        return
+    for (instruction, stage), path in missing:
         message = f"{path} is not in the folder of the build"
         yield Problem(instruction.line, message, stage=stage.label, hint=_hint(dockerfile, build, path))
 
 
+def _lie_above(build: BuildContext, paths: list[str]) -> bool:
+    """Is one of them there as seen from a folder above? Then that one is what the build is given."""
+    above = build.folder.absolute().parents[:_UP]
+    inside = [path for path in paths[:_ASKED] if ".." not in path.split("/")]
+    return any(os.path.lexists(folder / path.lstrip("/")) for path in inside for folder in above)
+
+
 def _plain(dockerfile: Dockerfile, place: Placed) -> Iterator[str]:
     for word in sources(place.instruction):
+        if "$" in word:
+            continue  # whoever builds chooses it
         path = resolved(dockerfile, place.stage, word)
         if path and not set(path) & set("*?[\\:@") and path.strip("./"):
             yield path

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from pipeline import mend, shell
+from pipeline.bases import shipped_base
 from pipeline.calls import Call, by_program, mounts, pips, place_in_run, problem, read
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity, once_per_file
 from pipeline.shell import Command, Ran
@@ -54,6 +55,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 
 def _python(dockerfile: Dockerfile) -> Iterator[Problem]:
+    if shipped_base(dockerfile).image is None:
+        return  # a base that cannot be told may switch the cache off: PIP_NO_CACHE_DIR
     shipped = (pip for pip in pips(dockerfile) if pip.stage.ships)
     for _, installs in groupby(shipped, key=lambda pip: pip.one.instruction.line):
         emptied: dict[str, int] = {}

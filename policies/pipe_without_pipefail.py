@@ -6,6 +6,7 @@ from pipeline import mend
 from pipeline.around import shell_of
 from pipeline.calls import after, problem
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity
+from pipeline.parse import tokens
 from pipeline.shell import Command, Ran, commands, needed
 
 # Only programs that fetch, unpack, compile or run: a text filter at the front of a pipe has nothing to fail at.
@@ -37,7 +38,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             continue
         seen.add(line)
         message = f"when {command.program} fails here the build goes on with what came through the pipe"
-        yield problem(ran, message, fix=_fix(dockerfile, ran, of_run))
+        yield problem(ran, message, fix=_fix(dockerfile, ran))
 
 
 def _on(shell: tuple[str, ...] | None, of_run: tuple[Command, ...], instruction: Instruction) -> bool:
@@ -60,12 +61,13 @@ def _ends_well(pipe: tuple[Command, ...]) -> bool:
     return False
 
 
-def _fix(dockerfile: Dockerfile, ran: Ran, of_run: tuple[Command, ...]) -> Fix | None:
+def _fix(dockerfile: Dockerfile, ran: Ran) -> Fix | None:
     """`set -o pipefail` at the front, where the shell is known to be bash."""
     shell = shell_of(dockerfile, ran.instruction)
     if not shell or not shell[0].endswith("bash") or ran.instruction.heredocs or ran.instruction.json_form:
         return None
-    return mend.fix("set pipefail", mend.put_in_front(of_run[0], "set -o pipefail && "), safe=False)
+    words = tokens(dockerfile, ran.instruction).words
+    return mend.fix("set pipefail", mend.inserted(words[0].span.start, "set -o pipefail && "), safe=False)
 
 
 RULE = Rule(

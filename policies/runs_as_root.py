@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 
+from pipeline.around import family
 from pipeline.bases import shipped_base
 from pipeline.installs import substituted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.walk import is_placeholder
 
 _ROOT = frozenset({"root", "0"})
-_NOT_ROOT = ("nonroot", "rootless", "unprivileged")  # bases that say so in their name or tag
+# Bases that say so in their name or tag, and publishers whose images end with a USER of their own.
+_NOT_ROOT = (
+    "nonroot", "rootless", "unprivileged", "bitnami/", "cgr.dev/", "jupyter/", "mambaorg/micromamba", "nvcr.io/nim/",
+    "rapidsai/base", "rapidsai/notebooks",
+)  # fmt: skip
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -24,11 +30,13 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             if user.partition(":")[0].strip().lower() in _ROOT:
                 yield Problem(last.line, "the image runs as root", stage=stage.label)
             return
-    base = shipped_base(dockerfile).image
-    if base is not None and not any(word in base for word in _NOT_ROOT):
-        yield Problem(
-            dockerfile.final.line, "no USER is set, so the image runs as root", stage=dockerfile.final.label
-        )
+    base = shipped_base(dockerfile)
+    if base.image is None or is_placeholder(base) or any(word in base.image for word in _NOT_ROOT):
+        return
+    message = "no USER is set, so the image runs as root"
+    if family(dockerfile, base) is None and "nvcr.io/nvidia/" not in base.image:
+        message += f", unless {base.image} chose another user"
+    yield Problem(dockerfile.final.line, message, stage=dockerfile.final.label)
 
 
 RULE = Rule(

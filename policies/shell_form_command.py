@@ -6,6 +6,8 @@ from pipeline import shell
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 from pipeline.shell import Command
 
+_SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash"})
+
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the shipped image's ENTRYPOINT and CMD that run below a shell without `exec`.
@@ -39,7 +41,19 @@ def _below_a_shell(dockerfile: Dockerfile, instruction: Instruction) -> bool:
         if shell.shell_script(written) is None:
             return False
     commands = shell.commands(dockerfile, instruction)
-    return bool(commands) and commands[-1].words[:1] != ("exec",)
+    if not commands or commands[-1].words[:1] == ("exec",):
+        return False
+    if len(commands) > 1:
+        return True
+    only = commands[0]
+    if only.program in _SHELLS and all(word.startswith("-") and "c" not in word for word in only.arguments):
+        return False  # a prompt: nothing in there waits for SIGTERM
+    return not _becomes_it(instruction)
+
+
+def _becomes_it(instruction: Instruction) -> bool:
+    """bash puts itself aside for a single command; the sh of Debian and Ubuntu does not."""
+    return instruction.json_form and instruction.words[0].rpartition("/")[2] == "bash"
 
 
 RULE = Rule(

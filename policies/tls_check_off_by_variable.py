@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pipeline import environment, mend, walk
-from pipeline.calls import by_program, problem
+from pipeline.calls import after, by_program, problem
 from pipeline.environment import Setting
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.shell import needed
@@ -17,7 +17,7 @@ _NO = ("", "0", "false", "no")
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
-    """Yield each ENV, ARG default, export and assignment of such a variable."""
+    """Yield each ENV, ARG default, export and assignment of such a variable; not an export that nothing follows."""
     upper = dockerfile.text.upper()
     if not any(name in upper for name in _OFF):
         return
@@ -36,7 +36,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
                 yield Problem(placed.instruction.line, _message(name, value), stage=placed.stage.label)
     for ran in by_program(dockerfile).get("export", ()):
         pairs = dict(word.split("=", 1) for word in ran.command.arguments if "=" in word)
-        for name, value in _found(pairs):
+        for name, value in _found(pairs) if after(dockerfile, ran) else ():
             yield problem(ran, _message(name, value))
     for ran in needed(dockerfile):
         if ran.command.assignments:
@@ -57,6 +57,8 @@ def _turns_off(name: str, value: str) -> bool:
 
 def _message(name: str, value: str) -> str:
     plain = value.strip("\"'")
+    if name.upper() in ("PIP_TRUSTED_HOST", "UV_INSECURE_HOST"):
+        return f"{name}={plain}: the certificate of that host is not checked"
     return f"{name}={plain} turns the check of certificates off for everything that reads it"
 
 

@@ -13,8 +13,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each FROM of a needed stage that names an image without a digest.
 
     `scratch`, other stages and images of the tree (parameter `tree`: their names) are fine: the pipeline builds those
-    itself and hands their fresh digest to the build. A base that only a build argument gives is not judged, with or without a
-    placeholder (`notset`) for its default.
+    itself and hands their fresh digest to the build. A base that only a build argument gives is not judged, with or
+    without a placeholder (`notset`) for its default.
     """
     tree = frozenset(context.parameters.get("tree", ()))
     for stage in dockerfile.stages:

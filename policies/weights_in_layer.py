@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from pipeline.calls import read
 from pipeline.installs import substituted
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 from pipeline.parse import flag_values, mount_options, tokens
@@ -64,7 +65,8 @@ def _what(one: Ran) -> str | None:
         for word in words:
             text = _plain(substituted(word, one.stage)) if "/" in word or "$" in word else ""
             if "://" in text and _holds_weights(text):
-                return _name(text)
+                kept = read(command).values("-O", "-o", "--output", "--output-document")
+                return _name(kept[0]) if kept and kept[0].endswith(_ENDS) else _name(text)
     elif program in _PYTHON and "-c" in words[:-1]:
         return "the model that this loads" if re.search(_LOADS, words[words.index("-c") + 1]) else None
     elif program.startswith("python") or program in ("sh", "bash", "") or program.endswith((".sh", ".py")):

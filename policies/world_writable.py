@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline import mend, walk
-from pipeline.calls import calls, problem
+from pipeline.calls import Call, calls, problem
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse import tokens
 
@@ -24,7 +24,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         span = ran.command.argv_spans[place] if place < len(ran.command.argv_spans) else None
         closed = _closed(mode)
         edit = mend.replaced(span, closed) if span and closed else None
-        fix = mend.fix(f"chmod {closed}", edit, safe=False)
+        fix = mend.fix(f"chmod {closed}", edit, safe=False) if _are_programs(call) else None
         yield problem(ran, f"mode {mode} lets every user of the container change it", at=place, fix=fix)
     for placed in walk.placed(dockerfile, "COPY", "ADD"):
         if placed.stage.ships and any(flag.startswith("--chmod=") for flag in placed.instruction.flags):
@@ -43,6 +43,12 @@ def _is_open(mode: str) -> bool:
     if re.fullmatch(_OCTAL, mode):
         return mode[-1] in "2367" and not (len(mode) == 4 and int(mode[0]) & 1)
     return bool(re.fullmatch(_SYMBOLS, mode)) and bool(re.search(_OPEN, mode)) and "t" not in mode
+
+
+def _are_programs(call: Call) -> bool:
+    """Files that are run, not written: a folder is mostly opened because somebody else does write to it."""
+    files = all("/bin/" in path or "." in path.rpartition("/")[2] for path in call.operands)
+    return files and call.place("-R", "--recursive") is None
 
 
 def _closed(mode: str) -> str | None:

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import locks
-from pipeline.installs import all_system_installs, pip_installs, project_installs, system_installs
+from pipeline.conda import conda_cuda
+from pipeline.installs import all_system_installs, conda_installs, pip_installs, project_installs, system_installs
+from pipeline.installs.conda import Environment, environment
 from pipeline.model import Context
 from pipeline.parse import parse
 from pipeline.wheels import shipped_wheels
@@ -222,7 +224,8 @@ def test_the_environment_of_a_locked_project_counts_where_it_is_copied(tmp_path:
 
 def test_a_project_without_its_lock_is_read_by_what_it_asks_for(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
-        '[project]\ndependencies = ["torch==2.8.0", "numpy"]\n[project.optional-dependencies]\ngpu = ["jax[cuda12]"]\n'
+        '[project]\ndependencies = ["torch==2.8.0", "numpy"]\n[project.optional-dependencies]\n'
+        'gpu = ["jax[cuda12]"]\n'
         '[tool.uv.sources]\ntorch = [{ index = "t", marker = "sys_platform == \'linux\'" }]\n'
         '[[tool.uv.index]]\nname = "t"\nurl = "https://wheels.example.com/whl/cu126"\n'
     )
@@ -260,9 +263,54 @@ def test_a_pyproject_of_poetry_is_read_without_its_lock(tmp_path: Path) -> None:
     assert wheels(tmp_path, "COPY . .\nRUN poetry install\n") == expected
 
 
+ENVIRONMENT = """channels: [conda-forge]
+dependencies:
+  - python=3.11
+  - nvidia::pytorch-cuda=12.1
+  - cudatoolkit >=11
+  - pip
+  - pip:
+    - torch==2.8.0
+"""
+
+
+def test_conda_installs_are_read_with_channels_and_files(tmp_path: Path) -> None:
+    runs = [
+        "conda install -y -c pytorch -c nvidia pytorch::pytorch==2.4.0 pytorch-cuda=12.1 'numpy>=1'",
+        "V=11.8 && mamba create -n e cudatoolkit=$V.*", "micromamba install -y -f env.yml", "conda list",
+        "conda env create --file=env.yml", "conda run -n e conda install cuda", "conda clean -a",
+    ]  # fmt: skip
+    dockerfile = parse("FROM x\nCOPY env.yml .\n" + "".join(f"RUN {run}\n" for run in runs))
+    found = conda_installs(dockerfile, dockerfile.final)
+    assert [[(one.name, one.version) for one in install.specs] for install in found] == [
+        [("pytorch", "2.4.0"), ("pytorch-cuda", "12.1"), ("numpy", None)], [("cudatoolkit", "11.8.*")], [], [],
+        [("cuda", None)],
+    ]  # fmt: skip
+    assert found[0].channels == ("pytorch", "nvidia") and found[0].specs[0].channel == "pytorch"
+    assert [install.files for install in found[2:4]] == [("env.yml",)] * 2
+    (tmp_path / "env.yml").write_text(ENVIRONMENT)
+    context = Context(folder=tmp_path)
+    named = [(one.line, one.name, str(one.cuda)) for one in conda_cuda(dockerfile, context)]
+    commands = [(3, "pytorch-cuda", "12.1"), (4, "cudatoolkit", "11.8"), (8, "cuda", "None")]
+    assert [(one.line, one.name, str(one.cuda)) for one in conda_cuda(dockerfile)] == commands
+    files = [
+        (line, name, cuda) for line in (5, 7) for name, cuda in (("pytorch-cuda", "12.1"), ("cudatoolkit", "None"))
+    ]
+    assert sorted(named) == sorted([*commands, *files])
+    assert wheels(tmp_path, "COPY . .\nRUN conda env update -f env.yml\n") == TORCH
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a: [", "- 1", "dependencies: 3", "dependencies: [{pip: 1}, 2, {}]", "a: &a [*a]"]
+)
+def test_an_environment_that_is_none_names_nothing(text: str) -> None:
+    assert environment(text) == Environment((), ())
+
+
 LOCK = ("[[package]]", 'name = "torch"', 'name = 3', 'version = "1"', "version = []", 'source = { virtual = "." }',
         'source = "x"', 'dependencies = [{ name = "torch" }]', "dependencies = [1]", 'marker = "x"', "groups = 1",
-        'extra = ["a"]', "[package.source]", 'url = 1', "{", '{"default": {"a": {"version": 1}}, "_meta": 1}')  # fmt: skip
+        'extra = ["a"]', "[package.source]", 'url = 1', "{",
+        '{"default": {"a": {"version": 1}}, "_meta": 1}')  # fmt: skip
 
 
 @given(st.lists(st.sampled_from(LOCK), max_size=8).map("\n".join) | st.text(max_size=40))

@@ -1,5 +1,6 @@
 """A Dockerfile in, what its commands install out, with the lines. Speaks to: nothing."""
 
+from pipeline.installs.conda import CondaInstall, conda_installs
 from pipeline.installs.python import (
     ProjectInstall,
     PythonInstall,
@@ -10,11 +11,13 @@ from pipeline.installs.system import SystemInstall, all_system_installs, system_
 from pipeline.installs.variables import Within, runs, substituted, within
 
 __all__ = [
+    "CondaInstall",
     "ProjectInstall",
     "PythonInstall",
     "SystemInstall",
     "Within",
     "all_system_installs",
+    "conda_installs",
     "pip_installs",
     "project_installs",
     "runs",

@@ -17,7 +17,10 @@ _VALUED = frozenset({
     "-n", "--name", "-p", "--prefix", "--solver", "--platform", "--repodata-fn", "--subdir", "--root-prefix", "-r",
     "--override-frozen", "--category", "--revision",
 })  # fmt: skip
-_SPEC = r"(?:(?P<channel>[^\s:]+)::)?(?P<name>[\w.-]+?)\s*(?:\[[^\]]*\])?\s*(?:(?P<operator>[=<>!~]+)\s*(?P<version>[^\s=\[]+).*)?"
+_SPEC = (
+    r"(?:(?P<channel>[^\s:]+)::)?(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?"
+    r"\s*(?:(?P<operator>[=<>!~]+)\s*(?P<version>[^\s=\[]+).*)?"
+)
 
 
 class Spec(NamedTuple):
@@ -75,7 +78,8 @@ def environment(text: str) -> Environment:
         return Environment((), ())
     listed = whole.get("dependencies") if isinstance(whole, dict) else None
     entries = listed if isinstance(listed, list) else []
-    pip = [one for entry in entries if isinstance(entry, dict) for one in entry.get("pip") or () if isinstance(one, str)]
+    below = [entry.get("pip") for entry in entries if isinstance(entry, dict)]
+    pip = [one for names in below if isinstance(names, list) for one in names if isinstance(one, str)]
     return Environment(tuple(_specs(one for one in entries if isinstance(one, str))), tuple(pip))
 
 
@@ -98,7 +102,8 @@ def _install(one: Within) -> CondaInstall | None:
         words = words[1:]
     if not words or words[0] not in _VERBS:
         return None
-    return CondaInstall(tuple(_specs(words[1:])), tuple(channels), tuple(files), one.instruction, one.command, one.stage)
+    specs = tuple(_specs(words[1:]))
+    return CondaInstall(specs, tuple(channels), tuple(files), one.instruction, one.command, one.stage)
 
 
 def _specs(words: Iterator[str] | list[str]) -> Iterator[Spec]:
