@@ -65,7 +65,7 @@ def commands_of(instruction: Instruction) -> tuple[Command, ...]:
     words = instruction.words[instruction.keyword == "HEALTHCHECK" :]
     if not instruction.json_form:
         return tuple(shell.split(words[0], instruction.line)) if words else ()
-    command = Command(words=words, line=instruction.line)
+    command = shell.command(words, instruction.line)
     script = shell.shell_script(command)
     return (command,) if script is None else tuple(shell.split(script, instruction.line))
 

@@ -63,9 +63,7 @@ def answer(asked: Asked, root: Path) -> Answer:
     paths = [Path(one) for one in asked.paths] or [tree if tree.is_dir() else Path()]
     policy_file = ruleset.find(root, Path(asked.policy) if asked.policy else None)
     rules = ruleset.read(policy_file, frozenset(rule.id for rule in RULES))
-    found = lint(
-        paths, rules, build_args=arguments(asked.build_args), target=asked.target or None, forking=_alone()
-    )
+    found = lint(paths, rules, build_args=arguments(asked.build_args), target=asked.target or None, forking=_alone())
     sources = sources_of(found)
     known: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()

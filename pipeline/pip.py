@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pipeline import facts
+from pipeline.requirements import INDEXES, Requirement, canonical, requirement_lines, requirement_of
 
 _WITH_VALUE = frozenset({
     "-r", "--requirement", "-c", "--constraint", "--constraints", "-i", "--index-url", "--extra-index-url",
@@ -27,7 +26,6 @@ _WITH_VALUE = frozenset({
     "--prerelease", "--link-mode", "--reinstall-package", "-P", "--upgrade-package", "--extra", "--optional",
     "--project", "--directory", "--package", "--with", "--pip-args", "--suffix", "--preinstall", "--spec",
 })  # fmt: skip
-_INDEXES = frozenset({"-i", "--index-url", "--extra-index-url", "--index", "--default-index", "-f", "--find-links"})
 _INDEX_VARIABLES = (
     "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX",
     "UV_DEFAULT_INDEX", "UV_FIND_LINKS",
@@ -37,6 +35,7 @@ _CUDA_WHEEL = re.compile(
     r"nvidia-(?:cublas|cuda-runtime|cuda-nvrtc|cuda-cupti|cuda-nvcc|cudnn|cufft|curand|cusolver|cusparse|cusparselt"
     r"|nccl|nvjitlink|nvtx|npp|cufile|nvshmem)(?:-cu(?P<major>\d{2}))?|cuda-toolkit"
 )
+_MATTERS = r"(?i)torch|nvidia|cuda|vllm|onnxruntime|tensorflow|jax"  # in the name of any wheel that has a place here
 _SYNC = " sync"
 _TORCH = frozenset({"torch", "torchvision", "torchaudio"})
 _CUDA_EXTRAS = {
@@ -46,8 +45,7 @@ _CUDA_EXTRAS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PipInstall:
+class PipInstall(NamedTuple):
     """One `pip install`, split into what it installs and how."""
 
     requirements: tuple[str, ...]
@@ -60,8 +58,7 @@ class PipInstall:
     program: str = "pip"  # pip, pipx or uv
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheel:
+class Wheel(NamedTuple):
     """One wheel that has to do with CUDA. `brings_cuda`: it puts its own CUDA libraries into the image."""
 
     name: str
@@ -97,7 +94,7 @@ def pip_install(words: Sequence[str]) -> PipInstall | None:
             options[name] = value
             if name in ("-r", "--requirement"):
                 files.append(value)
-            elif name in _INDEXES:
+            elif name in INDEXES:
                 indexes.append(value)
         elif word.startswith("-"):
             flags.add(word)
@@ -132,7 +129,7 @@ def wheels_of(
     variant = backend or _index_variant(urls)
     pinned = _constrained(constraints)
     for line in lines:
-        requirement = _requirement(line)
+        requirement = requirement_of(line) if re.search(_MATTERS, line) else None
         if requirement is not None:
             wheel = _wheel(requirement, variant, "--no-deps" in install.flags, other_index=any(urls), pinned=pinned)
             if wheel is not None:
@@ -141,7 +138,7 @@ def wheels_of(
 
 def wheel_of(requirement: str, index: str | None) -> Wheel | None:
     """Return the wheel of one requirement that comes from the index at a URL, or from pip's own; None as above."""
-    found = _requirement(requirement)
+    found = requirement_of(requirement) if re.search(_MATTERS, requirement) else None
     variant = _index_variant([index]) if index else None
     other = bool(index) and "pypi.org" not in (index or "")
     return None if found is None else _wheel(found, variant, False, other_index=other, pinned={})
@@ -151,10 +148,9 @@ def _constrained(texts: Sequence[str]) -> Mapping[str, Version]:
     found: dict[str, Version] = {}
     for text in texts:
         for line in requirement_lines(text)[0]:
-            requirement = _requirement(line)
-            version = _pinned(requirement) if requirement else None
-            if requirement is not None and version is not None:
-                found[canonicalize_name(requirement.name)] = version
+            requirement = requirement_of(line) if re.search(_MATTERS, line) else None
+            if requirement is not None and requirement.version is not None:
+                found[canonical(requirement.name)] = requirement.version
     return found
 
 
@@ -166,8 +162,8 @@ def _wheel(
     other_index: bool,
     pinned: Mapping[str, Version],
 ) -> Wheel | None:
-    name = canonicalize_name(requirement.name)
-    version = _pinned(requirement) or pinned.get(name)
+    name = canonical(requirement.name)
+    version = requirement.version or pinned.get(name)
     if found := _CUDA_WHEEL.fullmatch(name):
         cuda = Version(found["major"]) if found["major"] else None
         return Wheel(name=name, version=version, variant=None, cuda=cuda, brings_cuda=True)
@@ -176,7 +172,7 @@ def _wheel(
     if name == "vllm" and not alone and index_variant is None:
         return Wheel(name=name, version=version, variant=None, cuda=None, brings_cuda=True)
     extras = _CUDA_EXTRAS.get(name)
-    matches = [hit for extra in requirement.extras if extras and (hit := extras.fullmatch(canonicalize_name(extra)))]
+    matches = [hit for extra in requirement.extras if extras and (hit := extras.fullmatch(canonical(extra)))]
     brings = bool(matches) and not alone
     if name == "onnxruntime-gpu":
         cuda = facts.onnxruntime_cuda(version) if version and not other_index else None
@@ -231,58 +227,6 @@ def _skipping_options(words: Sequence[str]) -> Sequence[str]:
     while index < len(words) and words[index].startswith("-"):
         index += 2 if words[index] in _WITH_VALUE else 1
     return words[index:]
-
-
-def requirement_lines(text: str) -> tuple[list[str], list[str]]:
-    """The requirements of a requirements.txt, and the index URLs that it names."""
-    requirements, indexes = [], []
-    for line in _joined(text):
-        if line.startswith("-"):
-            name, _, value = line.replace("=", " ", 1).partition(" ")
-            if name in _INDEXES:
-                indexes.append(value.strip())
-        else:
-            requirements.append(re.split(r"\s--", line, maxsplit=1)[0])
-    return requirements, indexes
-
-
-def nested_files(text: str) -> tuple[tuple[str, bool], ...]:
-    """The files that a requirements.txt names with -r, and with -c: for those, True."""
-    found = []
-    for line in _joined(text):
-        match = re.match(r"(-r|--requirement|-c|--constraint)(?:\s*=\s*|\s*)(\S+)", line)
-        if match:
-            found.append((match[2], match[1] in ("-c", "--constraint")))
-    return tuple(found)
-
-
-def _joined(text: str) -> Iterator[str]:
-    """The lines without comments, continued ones as one, empty ones left out."""
-    for raw in text.replace("\\\r\n", " ").replace("\\\n", " ").splitlines():
-        line = re.sub(r"(^|\s)#.*", "", raw).strip()
-        if line:
-            yield line
-
-
-def _requirement(text: str) -> Requirement | None:
-    """Read a requirement or the name of a wheel file; None for paths, URLs, and markers that say not on Linux."""
-    if text.endswith(".whl"):
-        try:
-            name, version, _, _ = parse_wheel_filename(text.rpartition("/")[2].replace("%2B", "+"))
-        except (InvalidWheelFilename, InvalidVersion):
-            return None
-        return Requirement(f"{name}=={version}")
-    try:
-        requirement = Requirement(text)
-    except InvalidRequirement:
-        return None
-    linux = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "extra": ""}
-    return requirement if requirement.marker is None or requirement.marker.evaluate(linux) else None
-
-
-def _pinned(requirement: Requirement) -> Version | None:
-    exact = [one.version for one in requirement.specifier if one.operator == "==" and not one.version.endswith(".*")]
-    return Version(exact[0]) if len(exact) == 1 else None
 
 
 def _index_variant(urls: Sequence[str]) -> str | None:

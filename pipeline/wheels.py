@@ -6,7 +6,6 @@ lock files are read where a COPY or a mount brings them from the build context; 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from functools import cache
 
@@ -65,18 +64,18 @@ class _Search:
             if paths is not None and not _meet(self._places(stage, one), paths):
                 continue
             for wheel in from_pip(self.dockerfile, self.context, stage, one):
-                yield dataclasses.replace(wheel, line=one.command.line, stage=stage.label)
+                yield wheel._replace(line=one.command.line, stage=stage.label)
         for project in project_installs(self.dockerfile, stage):
             if paths is not None and not _meet(project_places(self.dockerfile, stage, project), paths):
                 continue
             for wheel in from_project(self.dockerfile, self.context, stage, project):
-                yield dataclasses.replace(wheel, line=project.command.line, stage=stage.label)
+                yield wheel._replace(line=project.command.line, stage=stage.label)
         for conda in conda_installs(self.dockerfile, stage):
             if paths is not None and not _meet((*SITE_FOLDERS, "/opt"), paths):
                 continue
             for file in environments(self.dockerfile, self.context, conda) if conda.files else ():
                 for wheel in filter(None, (wheel_of(line, None) for line in file.requirements)):
-                    yield dataclasses.replace(wheel, line=conda.command.line, stage=stage.label)
+                    yield wheel._replace(line=conda.command.line, stage=stage.label)
 
     def copies(self, stage: Stage) -> Iterator[tuple[Stage, tuple[str, ...]]]:
         """Each COPY --from of an earlier stage: that stage, and the paths taken."""

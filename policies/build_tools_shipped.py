@@ -16,9 +16,7 @@ _TOOL = (
 )
 # Triton compiles a small C file for each kernel when it first runs it; torch.compile and vLLM go through Triton.
 _COMPILES_LATER = r"\b(?:torch|vllm|triton|sglang|unsloth|deepspeed)\b"
-_NEEDED_LATER = (
-    r"build-essential|gcc(?:-\d+)?|g\+\+(?:-\d+)?|gcc-c\+\+|clang(?:-\d+)?|python3?\S*-dev(?:el)?|libc6?-dev|ninja-build"
-)
+_NEEDED_LATER = r"build-essential|gcc(?:-\d+)?|g\+\+(?:-\d+)?|gcc-c\+\+|clang(?:-\d+)?|python3?\S*-dev(?:el)?|libc6?-dev|ninja-build"
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from pipeline import facts
 from pipeline.bases import shipped_base
@@ -15,10 +14,8 @@ from pipeline.facts import GpuBase
 from pipeline.installs import pip_installs, system_installs
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
 from pipeline.rebase import rebased
+from pipeline.requirements import canonical, requirement_of
 from pipeline.wheels import shipped_wheels
-
-if TYPE_CHECKING:
-    from packaging.requirements import Requirement
 
 # Packages that open cuDNN when they first need it, and do not install it: from which release on they want cuDNN 9.
 _SINCE = {"onnxruntime-gpu": ("1.18.2", "1.18"), "ctranslate2": ("4.5", "4.5"), "tensorflow": ("2.18", "2.18")}
@@ -63,28 +60,11 @@ def _wanting(dockerfile: Dockerfile) -> Iterator[tuple[int, str, str, Version | 
     for stage in dockerfile.shipped():
         for one in pip_installs(dockerfile, stage):
             for word in one.install.requirements:
-                found = _read(word)
+                found = requirement_of(word)
                 if found and not any(re.search("cuda|cudnn", extra) for extra in found.extras):
-                    name = re.sub(r"[-_.]+", "-", found.name).lower()
+                    name = canonical(found.name)
                     if name in _SINCE or name in _ALSO:
-                        yield one.command.line, stage.label, name, _pinned(found)
-
-
-def _read(word: str) -> Requirement | None:
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        return Requirement(word)
-    except InvalidRequirement:
-        return None
-
-
-def _pinned(requirement: Requirement) -> Version | None:
-    exact = [one.version for one in requirement.specifier if one.operator == "=="]
-    try:
-        return Version(exact[0]) if len(exact) == 1 else None
-    except InvalidVersion:
-        return None  # ==2.15.*
+                        yield one.command.line, stage.label, name, found.version
 
 
 def _brought(dockerfile: Dockerfile) -> bool:

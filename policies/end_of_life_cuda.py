@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipeline import facts
 from pipeline.bases import as_written, problem_with
+from pipeline.facts import CudaTag
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.rebase import rebased
 
@@ -15,7 +16,9 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if tag is None or not facts.is_end_of_life(tag) or facts.exists(tag) is False:
             continue  # one that does not exist is missing-cuda-tag's
         near = facts.nearest_tag(tag)
-        edit = rebased(dockerfile, stage, f"{tag.repository}:{near}") if tag.digest is None else None
+        later = facts.cuda_tag(f"{tag.repository}:{near}")
+        alike = later is not None and tag.digest is None and _is_alike(tag, later)
+        edit = rebased(dockerfile, stage, f"{tag.repository}:{near}") if alike else None
         yield problem_with(
             stage,
             dockerfile,
@@ -23,6 +26,13 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             hint=f"FROM {tag.repository}:{near}",
             fix=Fix(f"take {near}", (edit,), safe=False) if edit else None,
         )
+
+
+def _is_alike(tag: CudaTag, later: CudaTag) -> bool:
+    """Is it a later patch of the same CUDA on the same system? Over more than that the program must be ported."""
+    if tag.version is None or later.version is None:
+        return False
+    return tag.version.release[:2] == later.version.release[:2] and tag.os == later.os
 
 
 RULE = Rule(

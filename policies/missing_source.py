@@ -20,7 +20,7 @@ _ASKED = 20  # missing sources that are looked for there
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each plain source of a needed stage that is not there, where the folder of the build is known.
 
-    A Dockerfile can be built from another folder than its own. So most of what the file copies must be in this one and
+    A Dockerfile can be built from another folder than its own. So most of what it copies must be in this one and
     nothing of the rest in a folder above it, or an image.yaml must name it; and one that prepares files itself is not
     judged.
     """

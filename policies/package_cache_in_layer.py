@@ -69,6 +69,7 @@ def _python(dockerfile: Dockerfile) -> Iterator[Problem]:
                 or one.settings.get("UV_CACHE_DIR" if one.install.uv else "PIP_CACHE_DIR")
                 or one.install.flags & {"--no-cache-dir", "--no-cache", "-n"}
                 or "--cache-dir" in one.install.options
+                or any(word.startswith("--pip-args") and "--no-cache-dir" in word for word in one.command.arguments)
                 or any(word.startswith("$") for word in one.install.requirements)  # may hold options
             )
             if switched_off or _mounted(instruction, folder):
@@ -77,9 +78,18 @@ def _python(dockerfile: Dockerfile) -> Iterator[Problem]:
                 emptied[name] = _last_emptied(shell.commands(dockerfile, instruction), name, folder)
             if emptied[name] < 0:
                 ran = Ran(one.command, instruction, pip.stage)
-                at = next((at for at, word in enumerate(one.command.argv) if word == "install"), 0)
-                fix = mend.fix(f"add {option}", mend.word_added(one.command, at, option))
+                fix = _python_fix(one.command, option)
                 yield problem(ran, f"what {name} downloads stays in this layer", fix=fix)
+
+
+def _python_fix(command: Command, option: str) -> Fix | None:
+    """The option that keeps nothing. pipx hands those of pip on in one of its own."""
+    if command.program == "pipx":
+        if any(word.startswith("--pip-args") for word in command.arguments):
+            return None
+        option = f"--pip-args={option}"
+    at = next((at for at, word in enumerate(command.argv) if word == "install"), 0)
+    return mend.fix(f"add {option}", mend.word_added(command, at, option))
 
 
 def _system(dockerfile: Dockerfile, rans: tuple[Ran, ...]) -> Iterator[Problem]:

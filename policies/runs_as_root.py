@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pipeline.around import family
 from pipeline.bases import shipped_base
 from pipeline.installs import substituted
-from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
 from pipeline.walk import is_placeholder
 
 _ROOT = frozenset({"root", "0"})
@@ -33,10 +33,16 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     base = shipped_base(dockerfile)
     if base.image is None or is_placeholder(base) or any(word in base.image for word in _NOT_ROOT):
         return
+    if base.image == "scratch" and not any(one.keyword in ("CMD", "ENTRYPOINT") for one in _shipped(dockerfile)):
+        return  # files to copy from or to export: nothing in there runs
     message = "no USER is set, so the image runs as root"
     if family(dockerfile, base) is None and "nvcr.io/nvidia/" not in base.image:
-        message += f", unless {base.image} chose another user"
+        message += ", unless its base chose another user"
     yield Problem(dockerfile.final.line, message, stage=dockerfile.final.label)
+
+
+def _shipped(dockerfile: Dockerfile) -> Iterator[Instruction]:
+    return (instruction for stage in dockerfile.shipped() for instruction in stage.instructions)
 
 
 RULE = Rule(

@@ -28,13 +28,12 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 def _programs(test: object) -> Iterator[str]:
     """What a `test` calls: a list that begins with CMD or CMD-SHELL, or a text for the shell."""
     from pipeline import shell
-    from pipeline.shell import Command
 
     words = tuple(word for word in test if isinstance(word, str)) if isinstance(test, list) else ()
     if words[:1] == ("CMD",) and len(words) == len(test):  # type: ignore[arg-type]
-        script = shell.shell_script(Command(words=words[1:], line=1))
+        script = shell.shell_script(shell.command(words[1:], 1))
         if script is None:
-            yield Command(words=words[1:], line=1).program
+            yield shell.command(words[1:], 1).program
             return
     else:
         script = test if isinstance(test, str) else words[1] if words[:1] == ("CMD-SHELL",) and words[1:] else None

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from pipeline import shell
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
-from pipeline.shell import Command
 
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash"})
 
@@ -37,7 +36,7 @@ def _below_a_shell(dockerfile: Dockerfile, instruction: Instruction) -> bool:
     if not instruction.words:
         return False
     if instruction.json_form:
-        written = Command(words=instruction.words, line=instruction.line)
+        written = shell.command(instruction.words, instruction.line)
         if shell.shell_script(written) is None:
             return False
     commands = shell.commands(dockerfile, instruction)

@@ -12,7 +12,8 @@ from pipeline.installs.files import Found, absolute, beside, folder_of, text_of
 from pipeline.installs.python import ProjectInstall, PythonInstall
 from pipeline.installs.variables import runs
 from pipeline.model import Context, Dockerfile, Stage
-from pipeline.pip import Wheel, nested_files, wheel_of, wheels_of
+from pipeline.pip import Wheel, wheel_of, wheels_of
+from pipeline.requirements import nested_files
 
 SITE_FOLDERS = ("/usr/local/lib/python3", "/usr/lib/python3", "/opt/conda", "/root/.local")
 _MOST_FILES = 50  # requirement files that name each other

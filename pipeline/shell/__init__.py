@@ -16,9 +16,9 @@ from pipeline.model import Dockerfile, Instruction, Stage, once_per_file
 from pipeline.parse.heredocs import opening
 from pipeline.parse.lines import Refused
 from pipeline.shell import source, tree
-from pipeline.shell.command import SHELLS, Command, script_at, shell_script
+from pipeline.shell.command import SHELLS, Command, command, script_at, shell_script
 
-__all__ = ["SHELLS", "Command", "Ran", "commands", "needed", "shell_script", "shipped", "split"]
+__all__ = ["SHELLS", "Command", "Ran", "command", "commands", "needed", "shell_script", "shipped", "split"]
 
 _OTHER_LANGUAGES = r"(?i)(cmd|powershell|pwsh|python[\d.]*|perl|node|ruby)(\.exe)?"
 _WINDOWS = r"(?i)nanoserver|servercore|windows/server|/windows:"
@@ -48,8 +48,8 @@ def _ran(dockerfile: Dockerfile, stages: Iterable[Stage]) -> Iterator[Ran]:
     for stage in stages:
         for instruction in stage.instructions:
             if instruction.keyword == "RUN":
-                for command in commands(dockerfile, instruction):
-                    yield Ran(command, instruction, stage)
+                for one in commands(dockerfile, instruction):
+                    yield Ran(one, instruction, stage)
 
 
 @once_per_file
@@ -62,9 +62,9 @@ def commands(dockerfile: Dockerfile, instruction: Instruction) -> tuple[Command,
     if not words or not words[-1]:
         return ()
     if instruction.json_form:
-        command = Command(words=words, line=instruction.line, spans=(None,) * len(words))
-        at = script_at(command)
-        return (command,) if at is None else tuple(tree.read(source.loose(words[at], command.line), 1))
+        one = command(words, instruction.line, spans=(None,) * len(words))
+        at = script_at(one)
+        return (one,) if at is None else tuple(tree.read(source.loose(words[at], one.line), 1))
     if instruction.heredocs and _is_heredoc(words[-1]):
         shebang = re.match(r"#![ \t]*(\S+)(?:[ \t]+(?:-S[ \t]+)?(\S+))?", instruction.heredocs[0].content)
         if shebang:

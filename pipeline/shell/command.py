@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from pipeline.model import Span
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh", "ksh"})
 _ASSIGNMENT = r"[A-Za-z_]\w*\+?="
 # Programs that run the command behind them → their options that take a word
@@ -32,16 +34,18 @@ _RUNNERS = frozenset({"conda", "mamba", "micromamba"})  # `conda run -n name com
 _RUNNER_OPTIONS = frozenset({"-n", "--name", "-p", "--prefix", "--cwd"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """One simple command. `words` are as the shell would split them, without assignments and redirections.
+class Command(NamedTuple):
+    """One simple command; `command` makes one. `words` are as the shell would split them.
 
-    Quotes are removed; what the shell would put in (`$X`, `$(…)`, `*`) stays as it is written.
+    Assignments and redirections are no words. Quotes are removed; what the shell would put in (`$X`, `$(…)`, `*`) stays
+    as it is written.
     """
 
     words: tuple[str, ...]
     line: int
-    assignments: Mapping[str, str] = field(default_factory=dict)  # the `A=b` in front of it, or all there is
+    argv: tuple[str, ...]  # the words without `sudo`, `env`, `exec` and their like in front
+    program: str  # what it runs, without its folder; empty when there is nothing to run
+    assignments: Mapping[str, str] = _NONE  # the `A=b` in front of it, or all there is
     spans: tuple[Span | None, ...] = ()  # of each word; None for one that the file does not hold as it stands
     span: Span | None = None  # of the whole command, its assignments and redirections too
     joined: str = ""  # the operator before it: && || ; | & or a newline; "" for the first of a list or a body
@@ -49,13 +53,6 @@ class Command:
     reads_pipe: bool = False  # its input comes from the one before
     redirects: tuple[tuple[str, str], ...] = ()  # (operator with its descriptor, target): ("2>", "/dev/null")
     inside: str = ""  # "", or what it stands in: "substitution" $(…), "condition" of an if or while, "function"
-    argv: tuple[str, ...] = field(init=False)  # the words without `sudo`, `env`, `exec` and their like in front
-    program: str = field(init=False)  # what it runs, without its folder; empty when there is nothing to run
-
-    def __post_init__(self) -> None:
-        argv = _unwrapped(self.words)
-        object.__setattr__(self, "argv", argv)
-        object.__setattr__(self, "program", argv[0].rpartition("/")[2] if argv else "")
 
     @property
     def argv_spans(self) -> tuple[Span | None, ...]:
@@ -66,6 +63,12 @@ class Command:
     def arguments(self) -> tuple[str, ...]:
         """What the program is given."""
         return self.argv[1:]
+
+
+def command(words: tuple[str, ...], line: int, **more: Any) -> Command:
+    """Make a command of its words; what it runs is worked out here, once, because every rule asks."""
+    argv = _unwrapped(words)
+    return Command(words, line, argv, argv[0].rpartition("/")[2] if argv else "", **more)
 
 
 def shell_script(command: Command) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.model import Dockerfile, Heredoc, Instruction, Span, once_per_file
 from pipeline.parse import spans
@@ -16,8 +16,7 @@ from pipeline.parse.lines import SPACE
 Pieces = list[tuple[int, int]]
 
 
-@dataclass(slots=True)
-class Source:
+class Source(NamedTuple):
     """A script and its place. Piece (a, b): the script's bytes from a on, up to the next piece, stand at b.
 
     Without pieces the file does not hold it as it stands: a JSON string, a quoted script with escapes.

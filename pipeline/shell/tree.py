@@ -7,19 +7,18 @@ cannot read it marks; the words in there still count, as far as the operators ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.shell import heredocs
+from pipeline.shell import grammar, heredocs
 from pipeline.shell.command import Command, reads_script, script_at
+from pipeline.shell.command import command as made
 from pipeline.shell.parts import REDIRECTS, WORDS, Parts
 from pipeline.shell.source import Source, loose
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node
 
 DEEPEST = 6  # `$(…)` inside `$(…)`, `sh -c` inside `sh -c`; nobody writes more
-_SMALL, _LARGE = 1000, 8000  # bytes; the longest RUN among 7000 of the public's has 3000
 _STATEMENTS = frozenset({
     "list", "pipeline", "command", "redirected_statement", "negated_command", "subshell", "compound_statement",
     "if_statement", "while_statement", "for_statement", "c_style_for_statement", "case_statement", "case_item",
@@ -45,43 +44,14 @@ def read(source: Source, depth: int = 0, inside: str = "") -> Iterator[Command]:
     """Yield the commands of a script. Lines that nobody can have written by hand have none."""
     shown, bodies = heredocs.taken_out(source.text)
     frame = _Frame(inside=inside, depth=depth)
-    if len(shown) <= _LARGE:
-        if _readable(shown):
+    if len(shown) <= grammar.LARGE:
+        if grammar.readable(shown):
             yield from _Reading(source, shown, source, bodies, 0).commands(frame)
         return
-    for start, end in _chunks(shown):
+    for start, end in grammar.chunks(shown):
         text = shown[start:end]
-        if _readable(text):
+        if grammar.readable(text):
             yield from _Reading(source.part(start, end), text, source, bodies, start).commands(frame)
-
-
-def _chunks(text: bytes) -> Iterator[tuple[int, int]]:
-    """Parts of whole lines, none of them large. A line that is large alone is left out."""
-    start = end = 0
-    for line in text.split(b"\n"):
-        if end > start and end + len(line) - start > _LARGE:
-            yield start, end
-            start = end
-        end += len(line) + 1
-        if len(line) > _LARGE:
-            start = end
-    yield start, min(end, len(text))
-
-
-def _readable(text: bytes) -> bool:
-    """The grammar's recovery from errors takes time and memory that grow with the square of what is left open."""
-    if len(text) <= _SMALL:
-        return True
-    opened, closed = text.count(b"(") + text.count(b"{"), text.count(b")") + text.count(b"}")
-    return text.count(b"|") < 500 and text.count(b"`") < 100 and abs(opened - closed) < 200
-
-
-@cache
-def _parser() -> Parser:
-    import tree_sitter
-    import tree_sitter_bash
-
-    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
 
 
 class _Reading:
@@ -97,7 +67,7 @@ class _Reading:
     def commands(self, frame: _Frame) -> Iterator[Command]:
         """Yield the commands of the part."""
         work = self.work
-        self._body(_parser().parse(self.text).root_node, frame)
+        self._body(grammar.parser().parse(self.text).root_node, frame)
         while work:
             one = work.pop()
             if len(one) == 3:
@@ -276,9 +246,9 @@ class _Reading:
             return
         source = self.source
         start = parts.start
-        command = Command(
-            words=parts.words(),
-            line=source.line_at(start),
+        command = made(
+            parts.words(),
+            source.line_at(start),
             assignments=parts.assignments,
             spans=tuple([source.span(first, last) for first, last in parts.ranges]),
             span=source.span(start, parts.end),
