@@ -150,6 +150,8 @@ def _look(
     severities: Mapping[str, Severity],
     parameters: Mapping[str, Mapping[str, Any]],
 ) -> list[Finding]:
+    if rule.of_service and context.service is None:
+        return []
     if rule.id in parameters:
         context = context._replace(parameters={**context.parameters, **parameters[rule.id]})
     weight = severities.get(rule.id, rule.severity)

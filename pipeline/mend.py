@@ -6,9 +6,9 @@ A rule says what should stand there; that the file's line ends and its escape ch
 
 from __future__ import annotations
 
+from pipeline.analysis.shell import Command
 from pipeline.model import Dockerfile, Edit, Fix, Instruction, Span
 from pipeline.parse import tokens
-from pipeline.shell import Command
 
 
 def fix(title: str, *edits: Edit | None, safe: bool = True) -> Fix | None:

@@ -16,8 +16,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from pipeline import own_rules, yamlfile
+from pipeline import yamlfile
 from pipeline.errors import BadFile
+from pipeline.lint import own_rules
 from pipeline.model import PolicyStamp, Waiver
 from pipeline.recipe import Recipe
 from pipeline.yamlfile import Bytes, Seconds, Strict
@@ -112,7 +113,7 @@ class Condition(Strict):
     @field_validator("when")
     @classmethod
     def _can_be_asked(cls, when: str, info: ValidationInfo) -> str:
-        from pipeline import conditions
+        from pipeline.lint import conditions
 
         if "kind" in info.data:  # otherwise that is the mistake to tell
             conditions.compiled(when, info.data["kind"])

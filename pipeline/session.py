@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,7 +37,8 @@ class Session:
     @cached_property
     def policy(self) -> Policy:
         """The policy that holds here. Raises BadFile."""
-        from pipeline import policy, ruleset
+        from pipeline import policy
+        from pipeline.lint import ruleset
         from policies import RULES
 
         file = ruleset.find(self.root, self.policy_file)
@@ -106,15 +106,6 @@ def files_of(file: Path) -> dict[str, Any]:
     from pipeline.report import files
 
     return files.load(file)
-
-
-def find_root(configured: str | None) -> Path:
-    """The workspace: SEATRIAL_ROOT, the folder of tasks.py, or the nearest folder above with dockerfiles/."""
-    named = os.environ.get("SEATRIAL_ROOT") or configured
-    if named:
-        return Path(named)
-    here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "dockerfiles").is_dir()), here)
 
 
 def set_up(*, yes: bool, tell: Callable[[str], None], tests: bool = False) -> None:

@@ -1,6 +1,6 @@
 """The machine's own settings: folders, the registry, the keys. Environment in, paths out.
 
-Nothing here belongs to a repository; what a team shares stands in policies/policy.yaml.
+What a team shares stands in policies/policy.yaml; here is only where this machine keeps things, and where we are.
 """
 
 from __future__ import annotations
@@ -41,3 +41,12 @@ def _folder(own: str, xdg: str, default: str) -> Path:
         folder = Path(os.environ.get(xdg) or Path.home() / default) / "seatrial"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def find_root(configured: str | None) -> Path:
+    """The workspace: SEATRIAL_ROOT, the folder of tasks.py, or the nearest folder above with dockerfiles/."""
+    named = os.environ.get("SEATRIAL_ROOT") or configured
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / "dockerfiles").is_dir()), here)

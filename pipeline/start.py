@@ -34,7 +34,7 @@ def _lint(words: Sequence[str], root: str | None) -> int | None:
     """Answer a lint and return its exit code; None where Invoke must do it."""
     from pipeline.errors import PipelineError
     from pipeline.lint import answer
-    from pipeline.session import find_root
+    from pipeline.settings import find_root
 
     asked = _asked(words)
     if asked is None:

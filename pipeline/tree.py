@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipeline import host, lint, registry, ruleset
+from pipeline import host, lint, registry
 from pipeline.errors import Interrupted, PipelineError, PolicyViolated
 from pipeline.flow import Job, Options, Save, Say, refused, release
+from pipeline.lint import ruleset
 from pipeline.model import Context, Image, Record, Severity, Tool
 from pipeline.policy import Policy
 from pipeline.recipe import Recipe

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from pipeline import mend
+from pipeline.analysis.walk import flag_names, placed, sources
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.walk import flag_names, placed, sources
 
 # What ADD unpacks by itself, or fetches.
 _MEANT = r"(?i)[a-z][a-z0-9+.-]*://|git@|.*\.(?:tar(?:\.\w+)?|tgz|tbz2?|txz|tzst|tlz|gz|bz2|xz|zst|lzma)$"

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from pipeline import mend
-from pipeline.calls import calls, problem
+from pipeline.analysis.calls import calls, problem
+from pipeline.analysis.shell import Command
 from pipeline.model import Context, Dockerfile, Edit, Problem, Rule, Severity
-from pipeline.shell import Command
 
 _INSTEAD = {
     "install": "apt-get", "update": "apt-get", "upgrade": "apt-get", "remove": "apt-get", "purge": "apt-get",

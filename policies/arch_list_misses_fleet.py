@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.architectures import ArchList, Capability, arch_lists, fleet_of, general_stages, longer, runs_on, shown
+from pipeline.analysis.architectures import (
+    ArchList,
+    Capability,
+    arch_lists,
+    fleet_of,
+    general_stages,
+    longer,
+    runs_on,
+    shown,
+)
 from pipeline.mend import replaced
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from pipeline import facts, shell
-from pipeline.architectures import ArchList, Capability, arch_lists, shown
-from pipeline.bases import root
+from pipeline import facts
+from pipeline.analysis import shell
+from pipeline.analysis.architectures import ArchList, Capability, arch_lists, shown
+from pipeline.analysis.bases import root
 from pipeline.mend import replaced
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from posixpath import basename
 
-from pipeline import walk
-from pipeline.calls import by_program, problem
+from pipeline.analysis import walk
+from pipeline.analysis.calls import by_program, problem
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.bases import problem_with
+from pipeline.analysis.bases import problem_with
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse.expand import BadWord, Lexer
 

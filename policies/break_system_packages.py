@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline import walk
-from pipeline.calls import pips
+from pipeline.analysis import walk
+from pipeline.analysis.calls import pips
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 

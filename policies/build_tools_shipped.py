@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.bases import shipped_base
-from pipeline.installs import SystemInstall, system_installs
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.installs import SystemInstall, system_installs
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.wheels import shipped_wheels
 
 _TOOL = (
     r"build-essential|build-base|base-devel|gcc(?:-\d+)?|g\+\+(?:-\d+)?|gcc-c\+\+|clang(?:-\d+)?|cmake|ninja-build|ninja"
@@ -16,7 +16,10 @@ _TOOL = (
 )
 # Triton compiles a small C file for each kernel when it first runs it; torch.compile and vLLM go through Triton.
 _COMPILES_LATER = r"\b(?:torch|vllm|triton|sglang|unsloth|deepspeed)\b"
-_NEEDED_LATER = r"build-essential|gcc(?:-\d+)?|g\+\+(?:-\d+)?|gcc-c\+\+|clang(?:-\d+)?|python3?\S*-dev(?:el)?|libc6?-dev|ninja-build"
+_NEEDED_LATER = (
+    r"build-essential|gcc(?:-\d+)?|g\+\+(?:-\d+)?|gcc-c\+\+|clang(?:-\d+)?|python3?\S*-dev(?:el)?|libc6?-dev"
+    r"|ninja-build"
+)
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

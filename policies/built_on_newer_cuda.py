@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.bases import root, shipped_base
-from pipeline.compiles import compiled
-from pipeline.copies import taken
+from pipeline.analysis.bases import root, shipped_base
+from pipeline.analysis.compiles import compiled
+from pipeline.analysis.copies import taken
+from pipeline.analysis.rebase import rebased
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.facts import GpuBase
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.rebase import rebased
-from pipeline.wheels import shipped_wheels
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

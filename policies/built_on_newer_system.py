@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.bases import root, shipped_base
-from pipeline.compiles import compiled, compiling
-from pipeline.copies import Taken, taken
+from pipeline.analysis.bases import root, shipped_base
+from pipeline.analysis.compiles import compiled, compiling
+from pipeline.analysis.copies import Taken, taken
+from pipeline.analysis.systems import system
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage, once_per_file
-from pipeline.systems import system
 
 _SYSTEM_FILE = (
     r"/(?:usr/)?(?:lib|lib64)/(?:x86_64-linux-gnu/|aarch64-linux-gnu/)?lib[^/]*\.so[^/]*|/usr/(?:s?bin)/[\w.+-]+"

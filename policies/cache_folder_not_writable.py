@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import environment, facts
-from pipeline.bases import shipped_base
-from pipeline.health import model_server
+from pipeline import facts
+from pipeline.analysis import environment
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.health import model_server
+from pipeline.analysis.shell import shipped
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
-from pipeline.shell import shipped
 
 _CACHES = (
     "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE", "TORCH_HOME", "TRITON_CACHE_DIR",

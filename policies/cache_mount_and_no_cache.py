@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import calls, mounts, pips, problem
+from pipeline.analysis.calls import calls, mounts, pips, problem
+from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
-from pipeline.shell import Ran
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import APT, DNF, by_program, mounts, place_in_run, problem, read
-from pipeline.copies import lies_below
+from pipeline.analysis.calls import APT, DNF, by_program, mounts, place_in_run, problem, read
+from pipeline.analysis.copies import lies_below
+from pipeline.analysis.shell import Command, Ran, commands
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.shell import Command, Ran, commands
 
 _CLEANS = {
     **dict.fromkeys(APT, ("clean", "/var/cache/apt")),

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.around import DEBIAN, family
-from pipeline.calls import by_program, mounts, problem, read
+from pipeline.analysis.around import DEBIAN, family
+from pipeline.analysis.calls import by_program, mounts, problem, read
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
 
 _KEEP = (

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline.calls import calls, problem
+from pipeline.analysis.calls import calls, problem
+from pipeline.analysis.shell import commands
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import commands
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import after, calls, problem, read
+from pipeline.analysis.calls import after, calls, problem, read
+from pipeline.analysis.shell import Command
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import Command
 
 _SMALL = ("--depth", "--shallow-since", "--filter", "--shallow-exclude", "--single-branch")
 _MOVES = ("checkout", "reset", "switch", "merge", "rebase", "cherry-pick", "describe")  # these need the history

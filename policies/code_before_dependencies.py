@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pipeline import shell
+from pipeline.analysis import shell
+from pipeline.analysis.shell import Command
+from pipeline.analysis.walk import by_keyword, copied_from
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
-from pipeline.shell import Command
-from pipeline.walk import by_keyword, copied_from
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

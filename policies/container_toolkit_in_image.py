@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from pipeline import mend
+from pipeline.analysis.shell import Ran, shipped
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Span
-from pipeline.shell import Ran, shipped
 
 _TOOLKIT = (
     r"(nvidia-(container-toolkit|container-runtime|docker2?)|libnvidia-container)(-(base|tools|dev)|1)*([=:~].*)?"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline import context as contexts
+from pipeline.analysis.walk import copied_from, flag_names, placed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.walk import copied_from, flag_names, placed
 
 _UNWANTED = (".git", ".venv", "venv", "node_modules", ".env", ".aws", ".ssh", ".terraform", ".mypy_cache")
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline import context as contexts
+from pipeline.analysis.walk import copied_from, placed, resolved, sources
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.walk import copied_from, placed, resolved, sources
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

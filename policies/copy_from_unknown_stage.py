@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
+from pipeline.analysis.walk import copied_from, nearest, placed
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import mount_options, tokens
-from pipeline.walk import copied_from, nearest, placed
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

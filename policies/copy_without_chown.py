@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline import mend
+from pipeline.analysis.walk import flag_names, placed, states
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.walk import flag_names, placed, states
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

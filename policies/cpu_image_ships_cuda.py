@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from posixpath import basename
 
 from pipeline import facts
-from pipeline.bases import as_written, problem_with, shipped_base
+from pipeline.analysis.bases import as_written, problem_with, shipped_base
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.wheels import shipped_wheels
 
 _WORD = r"(?i)(?:^|[._/:-])cpu(?:-?only)?(?:$|[._/:-])"
 _SWITCH = r"(?i)(?:.*_)?(?:DEVICE|BACKEND|VARIANT|FLAVOU?R|PLATFORM_TYPE|TORCH_DEVICE|COMPUTE_PLATFORM)"

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import environment
-from pipeline.bases import shipped_base
-from pipeline.installs import substituted
+from pipeline.analysis import environment
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.installs import substituted
+from pipeline.analysis.shell import shipped
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.shell import shipped
 
 _FOLDER = r"/(?:usr/local|opt)/cuda(?:-[\w.*]+)?/compat/?(?=$|[\s\"':;])"
 _JETSON = r"(?i)l4t|jetson|tegra"  # there this folder is the way to a newer CUDA

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from pipeline import facts
-from pipeline.bases import shipped_base
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.installs import system_installs
 from pipeline.facts import GpuBase
-from pipeline.installs import system_installs
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 # cuda-toolkit-12-4, libcublas-dev-12-4, cuda-12-4, libcudnn9-cuda-12

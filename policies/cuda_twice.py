@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from pipeline import facts
-from pipeline.bases import shipped_base
-from pipeline.compiles import compiles
-from pipeline.conda import conda_cuda
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.compiles import compiles
+from pipeline.analysis.conda import conda_cuda
+from pipeline.analysis.pip import Wheel
+from pipeline.analysis.rebase import rebased
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.facts import GpuBase
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
-from pipeline.pip import Wheel
-from pipeline.rebase import rebased
-from pipeline.wheels import shipped_wheels
 
 # Megabytes of NVIDIA's wheels that torch 2.8.0 asks for, as the package index has them, of libraries that the
 # runtime flavour has too.

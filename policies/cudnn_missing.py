@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from pipeline import facts
-from pipeline.bases import shipped_base
-from pipeline.copies import taken
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.copies import taken
+from pipeline.analysis.installs import pip_installs, system_installs
+from pipeline.analysis.rebase import rebased
+from pipeline.analysis.requirements import canonical, requirement_of
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.facts import GpuBase
-from pipeline.installs import pip_installs, system_installs
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
-from pipeline.rebase import rebased
-from pipeline.requirements import canonical, requirement_of
-from pipeline.wheels import shipped_wheels
 
 # Packages that open cuDNN when they first need it, and do not install it: from which release on they want cuDNN 9.
 _SINCE = {"onnxruntime-gpu": ("1.18.2", "1.18"), "ctranslate2": ("4.5", "4.5"), "tensorflow": ("2.18", "2.18")}

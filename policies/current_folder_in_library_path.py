@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import environment, facts
-from pipeline.bases import shipped_base
+from pipeline import facts
+from pipeline.analysis import environment
+from pipeline.analysis.bases import shipped_base
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
 # Images that are known not to set LD_LIBRARY_PATH.

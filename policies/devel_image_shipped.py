@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.bases import as_written, problem_with, shipped_base
-from pipeline.compiles import compiles
-from pipeline.installs import system_installs
+from pipeline.analysis.bases import as_written, problem_with, shipped_base
+from pipeline.analysis.compiles import compiles
+from pipeline.analysis.installs import system_installs
+from pipeline.analysis.rebase import rebased
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
-from pipeline.rebase import rebased
 
 # `cuda-toolkit-12-4-config-common` is a few files that the runtime libraries ask for.
 _COMPILER = (

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from posixpath import basename
 
-from pipeline.calls import after, problem
-from pipeline.fetches import Fetch, fetches, is_checked, pipe_of
+from pipeline.analysis.calls import after, problem
+from pipeline.analysis.fetches import Fetch, fetches, is_checked, pipe_of
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _USES = frozenset({

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.calls import after, problem
+from pipeline.analysis.calls import after, problem
+from pipeline.analysis.shell import SHELLS, Command, needed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import SHELLS, Command, needed
 
 _FETCHES = ("curl", "wget")
 _RUNS = r"(?:python|perl|ruby|node|php)[\d.]*"

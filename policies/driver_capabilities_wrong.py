@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import environment, facts
-from pipeline.bases import shipped_base
-from pipeline.health import health_check, started
+from pipeline import facts
+from pipeline.analysis import environment
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.health import health_check, started
+from pipeline.analysis.shell import shipped
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.shell import shipped
 
 # What the NVIDIA container toolkit knows (internal/config/image/capabilities.go).
 _KNOWN = ("all", "compat32", "compute", "display", "graphics", "ngx", "none", "utility", "video")

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from posixpath import basename
 
-from pipeline.installs import substituted, system_installs
+from pipeline.analysis.installs import substituted, system_installs
+from pipeline.analysis.shell import Ran, shipped
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import Ran, shipped
 
 _DRIVER = (
     r"nvidia-(driver|headless|utils|kernel|dkms|compute-utils|open|legacy|firmware|smi|modprobe|persistenced)(-.*)?"

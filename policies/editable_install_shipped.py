@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline import copies, shell, walk
-from pipeline.calls import Pip, mounts, pips
-from pipeline.made import made
+from pipeline.analysis import copies, shell, walk
+from pipeline.analysis.calls import Pip, mounts, pips
+from pipeline.analysis.made import made
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _PACKAGES = ("site-packages", "dist-packages", "venv", "/opt/conda", "/usr/local/lib/python", "/root/.local")

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import by_program
+from pipeline.analysis.calls import by_program
+from pipeline.analysis.shell import Command, commands, needed
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.shell import Command, commands, needed
 
 _SHELL = frozenset({
     "export", "cd", "source", ".", "ulimit", "alias", "umask", "set", "unset", "pushd", "popd", "shopt", "newgrp",

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from pipeline.analysis.walk import placed, resolved
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.walk import placed, resolved
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.bases import as_written, problem_with
+from pipeline.analysis.bases import as_written, problem_with
+from pipeline.analysis.rebase import rebased
 from pipeline.facts import CudaTag
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.rebase import rebased
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

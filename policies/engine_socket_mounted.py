@@ -10,7 +10,7 @@ _SOCKET = r"(?:/var)?/run/(?:docker|podman/podman|containerd/containerd|crio/cri
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each mount of an engine's socket."""
-    from pipeline.inputs.service import Service, problem
+    from pipeline.lint.inputs.service import Service, problem
 
     service: Service = context.service
     for one in service.mounts:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline import environment
+from pipeline.analysis import environment
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
 

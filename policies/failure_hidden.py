@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from pipeline import mend
-from pipeline.around import shell_of
-from pipeline.calls import problem, read
+from pipeline.analysis.around import shell_of
+from pipeline.analysis.calls import problem, read
+from pipeline.analysis.shell import Command, Ran, commands, needed
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.shell import Command, Ran, commands, needed
 
 _VERBS = {
     "pip": "install", "pip3": "install", "uv": "pip sync add", "apt-get": "update install build-dep",

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from pipeline import facts
-from pipeline.bases import problem_with, shipped_base
+from pipeline.analysis.bases import problem_with, shipped_base
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.wheels import shipped_wheels
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.bases import shipped_base
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.pip import Wheel
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.facts import GpuBase
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.pip import Wheel
-from pipeline.wheels import shipped_wheels
 
 _OF = {"pytorch": "torch", "tensorflow": "tensorflow"}
 

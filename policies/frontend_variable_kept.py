@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline import environment, mend
-from pipeline.environment import Setting
+from pipeline import mend
+from pipeline.analysis import environment
+from pipeline.analysis.environment import Setting
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import environment
+from pipeline.analysis import environment
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
 _ONE = r"(?:\d+|GPU-[0-9a-fA-F-]+|MIG-[\w/-]+)"

@@ -10,7 +10,7 @@ _NO_DRIVER = r"(?i).*/.*|gpu|cuda|nvidia-(?:docker2?|runtime|container-(?:runtim
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each reservation whose driver is a device's name, a runtime's or a package's."""
-    from pipeline.inputs.service import Service, problem
+    from pipeline.lint.inputs.service import Service, problem
 
     service: Service = context.service
     for one in service.reservations:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.analysis.shell import Command, Ran, needed
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Span, Stage
 from pipeline.parse import tokens
-from pipeline.shell import Command, Ran, needed
 
 _PROGRAMS = frozenset({"nvidia-smi", "deviceQuery", "bandwidthTest", "nvidia-debugdump", "gpustat", "dcgmi"})
 # These raise where there is no GPU.

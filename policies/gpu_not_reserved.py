@@ -7,8 +7,8 @@ from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the service whose image is made for GPUs if nothing in it, or in a file beside it, may give it one."""
-    from pipeline.inputs.service import Service, problem
-    from pipeline.served import needs_gpu
+    from pipeline.analysis.served import needs_gpu
+    from pipeline.lint.inputs.service import Service, problem
 
     service: Service = context.service
     if service.may_get_gpu or service.visible_devices is not None or service.privileged:

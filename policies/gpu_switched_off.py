@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from pipeline import environment, facts
-from pipeline.bases import shipped_base
+from pipeline import facts
+from pipeline.analysis import environment
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.wheels import shipped_wheels
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline import mend
-from pipeline.health import HealthCheck, health_check
+from pipeline.analysis.health import HealthCheck, health_check
+from pipeline.analysis.shell import Command
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.shell import Command
 
 _FAILS = r"-[a-zA-Z]*f[a-zA-Z]*|--fail(?:-with-body|-early)?"  # the switches that make curl mind the status
 

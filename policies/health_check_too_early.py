@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.health import HealthCheck, health_check, model_server
+from pipeline.analysis.health import HealthCheck, health_check, model_server
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline import contents
-from pipeline.bases import as_written, shipped_base
-from pipeline.health import health_check
+from pipeline.analysis import contents
+from pipeline.analysis.bases import as_written, shipped_base
+from pipeline.analysis.health import health_check
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse import tokens
 

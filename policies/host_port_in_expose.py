@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
+from pipeline.analysis.walk import placed
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.walk import placed
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import calls, problem
-from pipeline.installs import substituted
+from pipeline.analysis.calls import calls, problem
+from pipeline.analysis.installs import substituted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _MOST = 1_000_000  # lastlog has 292 bytes for each number below the highest: 292 MB

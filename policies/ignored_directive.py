@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.analysis.walk import nearest
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.walk import nearest
 
 _KNOWN = ("syntax", "escape", "check")
 _CHECKS = (

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import APT, Call, calls, problem
+from pipeline.analysis.calls import APT, Call, calls, problem
+from pipeline.analysis.shell import Command
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import Command
 
 _ASKING = {
     **dict.fromkeys(APT, "install remove purge autoremove upgrade dist-upgrade full-upgrade build-dep satisfy"),

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.analysis.walk import placed, resolved
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.walk import placed, resolved
 
 _NAME = r"[a-z0-9](?:[a-z0-9]|[.\-_/](?=[a-z0-9]))*"
 _RESERVED = ("com.docker.", "io.docker.", "org.dockerproject.")

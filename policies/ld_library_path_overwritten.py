@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline import environment, facts
-from pipeline.bases import shipped_base
+from pipeline import facts
+from pipeline.analysis import environment
+from pipeline.analysis.bases import shipped_base
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
 _DRIVER = "/usr/local/nvidia/lib64"  # where some container platforms mount the host's driver

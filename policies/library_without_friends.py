@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from pipeline import facts, shell
-from pipeline.bases import shipped_base
-from pipeline.copies import Taken, taken
-from pipeline.installs import system_installs
+from pipeline import facts
+from pipeline.analysis import shell
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.copies import Taken, taken
+from pipeline.analysis.installs import system_installs
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.mend import replaced, written
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.wheels import shipped_wheels
 
 # What a library is linked to, or opens when it is first used. The number is its file's: libcudnn.so.9.
 _FRIENDS = {

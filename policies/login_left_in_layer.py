@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.analysis.shell import Ran, shipped
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse import flag_values, mount_options
-from pipeline.shell import Ran, shipped
 
 # What a login begins with, the file where it leaves what it was given, and a word for that file in a path.
 _LOGINS: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from pipeline import mend
-from pipeline.architectures import VARIABLES, arch_lists, fleet_of, shown
-from pipeline.bases import is_at, root
-from pipeline.compiles import Compile, compiles
+from pipeline.analysis.architectures import VARIABLES, arch_lists, fleet_of, shown
+from pipeline.analysis.bases import is_at, root
+from pipeline.analysis.compiles import Compile, compiles
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
 _OWN = {  # a variable of their own, beside torch's

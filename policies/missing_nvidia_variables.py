@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import environment, facts, mend
-from pipeline.bases import shipped_base
+from pipeline import facts, mend
+from pipeline.analysis import environment
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.wheels import shipped_wheels
 
 # Images that are known to set none of NVIDIA's variables.
 _PLAIN = r"(?:docker\.io/)?(?:library/)?(?:python|ubuntu|debian|rockylinux|almalinux|fedora|alpine|buildpack-deps)"

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 
 from pipeline import context as contexts
+from pipeline.analysis.walk import Placed, copied_from, nearest, placed, resolved, sources
 from pipeline.context import BuildContext
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.walk import Placed, copied_from, nearest, placed, resolved, sources
 
 # What a build or a download makes first: that it is not there now says nothing.
 _MADE = frozenset({

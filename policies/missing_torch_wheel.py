@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from packaging.version import Version
 
-from pipeline import facts, shell
+from pipeline import facts
+from pipeline.analysis import shell
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.mend import replaced, written
 from pipeline.model import Context, Dockerfile, Edit, Fix, Problem, Rule, Severity
-from pipeline.wheels import shipped_wheels
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

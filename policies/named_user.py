@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from pipeline.analysis.walk import resolved
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.walk import resolved
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from pipeline import mend, shell
-from pipeline.calls import Call, calls, problem
-from pipeline.copies import lies_below
-from pipeline.made import Made, is_small, made, mounted, path_in_run
+from pipeline import mend
+from pipeline.analysis import shell
+from pipeline.analysis.calls import Call, calls, problem
+from pipeline.analysis.copies import lies_below
+from pipeline.analysis.made import Made, is_small, made, mounted, path_in_run
+from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.shell import Ran
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

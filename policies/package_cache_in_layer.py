@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from pipeline import mend, shell
-from pipeline.bases import shipped_base
-from pipeline.calls import Call, by_program, mounts, pips, place_in_run, problem, read
+from pipeline import mend
+from pipeline.analysis import shell
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.calls import Call, by_program, mounts, pips, place_in_run, problem, read
+from pipeline.analysis.shell import Command, Ran
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity, once_per_file
-from pipeline.shell import Command, Ran
 
 
 class _Leaves(NamedTuple):

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from pipeline import mend, shell
-from pipeline.calls import APT, by_program, mounts, problem, read
+from pipeline import mend
+from pipeline.analysis import shell
+from pipeline.analysis.calls import APT, by_program, mounts, problem, read
+from pipeline.analysis.shell import Command, Ran
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity
-from pipeline.shell import Command, Ran
 
 _INSTALLS = ("install", "build-dep", "satisfy", "upgrade", "dist-upgrade", "full-upgrade")
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pipeline import shell
-from pipeline.around import ALPINE, DEBIAN, REDHAT, SUSE, family
-from pipeline.calls import calls, problem
+from pipeline.analysis import shell
+from pipeline.analysis.around import ALPINE, DEBIAN, REDHAT, SUSE, family
+from pipeline.analysis.calls import calls, problem
+from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, once_per_file
-from pipeline.shell import Ran
 
 _HOME = {
     "apt-get": DEBIAN, "apt": DEBIAN, "apt-cache": DEBIAN, "apk": ALPINE, "dnf": REDHAT, "microdnf": REDHAT,

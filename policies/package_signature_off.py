@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import APT, DNF, calls, problem
+from pipeline.analysis.calls import APT, DNF, calls, problem
+from pipeline.analysis.shell import needed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import needed
 
 _APT = ("--allow-unauthenticated", "--force-yes", "--allow-insecure-repositories")
 _OPTIONS = {

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline.calls import Call, calls, mounts, place_in_run, problem
+from pipeline.analysis.calls import Call, calls, mounts, place_in_run, problem
+from pipeline.analysis.shell import Command, Ran, commands, needed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import Command, Ran, commands, needed
 
 _OPTIONS = {
     "useradd": ("-p", "--password"), "usermod": ("-p", "--password"), "sshpass": ("-p",), "mysql": ("--password",),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.calls import pips
+from pipeline.analysis.calls import pips
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 

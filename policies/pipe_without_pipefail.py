@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.around import shell_of
-from pipeline.calls import after, problem
+from pipeline.analysis.around import shell_of
+from pipeline.analysis.calls import after, problem
+from pipeline.analysis.shell import Command, Ran, commands, needed
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.shell import Command, Ran, commands, needed
 
 # Only programs that fetch, unpack, compile or run: a text filter at the front of a pipe has nothing to fail at.
 _CAN_FAIL = frozenset({

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import mend, walk
-from pipeline.calls import calls, pips, problem
-from pipeline.fetches import fetches, is_checked
+from pipeline import mend
+from pipeline.analysis import walk
+from pipeline.analysis.calls import calls, pips, problem
+from pipeline.analysis.fetches import fetches, is_checked
+from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Span
 from pipeline.parse import tokens
-from pipeline.shell import Ran
 
 _OWN_NETWORK = (
     r"http://(?:[^/@]*@)?(?:localhost|127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|\[|\$"

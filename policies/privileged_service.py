@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.bases import shipped_base
+from pipeline.analysis.bases import shipped_base
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _ENGINE_INSIDE = r"(?i)(?:^|[-:/._])dind(?:$|[-:._])|moby/buildkit"  # it cannot run otherwise
@@ -11,7 +11,7 @@ _ENGINE_INSIDE = r"(?i)(?:^|[-:/._])dind(?:$|[-:._])|moby/buildkit"  # it cannot
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield `privileged: true`, but for an engine inside of a container."""
-    from pipeline.inputs.service import Service, problem
+    from pipeline.lint.inputs.service import Service, problem
 
     service: Service = context.service
     if not service.privileged or re.search(_ENGINE_INSIDE, shipped_base(dockerfile).image or ""):

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import shell
-from pipeline.copies import Taken, absolute, chain, lies_below, taken, working_folder
-from pipeline.installs import substituted
+from pipeline.analysis import shell
+from pipeline.analysis.copies import Taken, absolute, chain, lies_below, taken, working_folder
+from pipeline.analysis.installs import substituted
+from pipeline.analysis.systems import Interpreter, interpreter
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage, once_per_file
-from pipeline.systems import Interpreter, interpreter
 
 _MOST = 100  # environments of a stage
 _SITE = r"/(?:usr|usr/local|opt/[\w.-]+)/lib/python(\d)\.(\d+)(?:/|$)"

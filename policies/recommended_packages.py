@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import APT, calls, problem
+from pipeline.analysis.calls import APT, calls, problem
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 

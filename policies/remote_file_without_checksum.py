@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.analysis.walk import flag_names, placed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.walk import flag_names, placed
 
 _FILE = r"(?i)https?://(?!\S*\.git(?:[#?]|$))"
 # The answer changes with every commit, and makes the cache forget what stands below: it is meant to change.

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Iterator
 
 from pipeline import mend
+from pipeline.analysis.walk import placed
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.walk import placed
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

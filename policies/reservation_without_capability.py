@@ -7,7 +7,7 @@ from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each device of the reservations that has no list of capabilities."""
-    from pipeline.inputs.service import Service, problem
+    from pipeline.lint.inputs.service import Service, problem
 
     service: Service = context.service
     for one in service.reservations:

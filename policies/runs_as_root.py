@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pipeline.around import family
-from pipeline.bases import shipped_base
-from pipeline.installs import substituted
+from pipeline.analysis.around import family
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.installs import substituted
+from pipeline.analysis.walk import is_placeholder
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
-from pipeline.walk import is_placeholder
 
 _ROOT = frozenset({"root", "0"})
 # Bases that say so in their name or tag, and publishers whose images end with a USER of their own.

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from pipeline import mend
+from pipeline.analysis.walk import placed
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity, Span
 from pipeline.parse import tokens
-from pipeline.walk import placed
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

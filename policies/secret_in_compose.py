@@ -18,7 +18,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
     Values that a variable of compose brings are not in the file, even if their default is. No message repeats one.
     """
-    from pipeline.inputs.service import Service, problem
+    from pipeline.lint.inputs.service import Service, problem
     from policies.secret_in_image import credential
 
     service: Service = context.service

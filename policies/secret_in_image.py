@@ -6,9 +6,9 @@ from fnmatch import fnmatchcase
 from posixpath import basename
 
 from pipeline import lazily
+from pipeline.analysis.shell import Command, needed
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Span, Stage
 from pipeline.parse import tokens
-from pipeline.shell import Command, needed
 
 # The last words of the name decide: HF_TOKEN, API_KEY; not TOKENIZERS_PARALLELISM, not API_KEY_FILE.
 _NAME = lazily.pattern(

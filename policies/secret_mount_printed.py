@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pipeline import shell
-from pipeline.calls import mounts, problem, read
-from pipeline.made import mounted, path_in_run
+from pipeline.analysis import shell
+from pipeline.analysis.calls import mounts, problem, read
+from pipeline.analysis.made import mounted, path_in_run
+from pipeline.analysis.shell import Command, Ran
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
-from pipeline.shell import Command, Ran
 
 _KEEPS = {  # what these are told they write down: where
     ("npm", "config", "set"): "/root/.npmrc",

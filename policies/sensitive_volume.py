@@ -3,8 +3,9 @@
 import posixpath
 from collections.abc import Iterator
 
-from pipeline import mend, walk
-from pipeline.installs import substituted
+from pipeline import mend
+from pipeline.analysis import walk
+from pipeline.analysis.installs import substituted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _WHOLE = frozenset(

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from pipeline import contents
-from pipeline.bases import as_written, shipped_base
+from pipeline.analysis import contents
+from pipeline.analysis.bases import as_written, shipped_base
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the health check whose program neither the base has, as far as it is known, nor anything installs."""
-    from pipeline.inputs.service import Service, problem
+    from pipeline.lint.inputs.service import Service, problem
 
     service: Service = context.service
     place = service.places.get("healthcheck")
@@ -27,7 +27,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 def _programs(test: object) -> Iterator[str]:
     """What a `test` calls: a list that begins with CMD or CMD-SHELL, or a text for the shell."""
-    from pipeline import shell
+    from pipeline.analysis import shell
 
     words = tuple(word for word in test if isinstance(word, str)) if isinstance(test, list) else ()
     if words[:1] == ("CMD",) and len(words) == len(test):  # type: ignore[arg-type]

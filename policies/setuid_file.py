@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import walk
-from pipeline.calls import calls, problem
+from pipeline.analysis import walk
+from pipeline.analysis.calls import calls, problem
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 

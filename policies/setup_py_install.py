@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import by_program, problem
+from pipeline.analysis.calls import by_program, problem
+from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Span
-from pipeline.shell import Ran
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

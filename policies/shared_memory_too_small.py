@@ -12,8 +12,8 @@ _DEFAULT = 64 << 20
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the service on vLLM, SGLang, Triton, TensorRT-LLM or TGI with no more than the default in /dev/shm."""
-    from pipeline.inputs.service import Service, problem
-    from pipeline.served import shares_memory
+    from pipeline.analysis.served import shares_memory
+    from pipeline.lint.inputs.service import Service, problem
 
     service: Service = context.service
     if not service.whole or "ipc" in service.places or any("/dev/shm" in one for one in service.volumes):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline import shell
+from pipeline.analysis import shell
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash"})

@@ -3,8 +3,8 @@
 import posixpath
 from collections.abc import Iterator
 
-from pipeline import walk
-from pipeline.around import DISTROLESS, SCRATCH, family
+from pipeline.analysis import walk
+from pipeline.analysis.around import DISTROLESS, SCRATCH, family
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 
 _FOLDERS = ("/", "/bin", "/usr", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local", "/usr/local/bin", "/busybox")

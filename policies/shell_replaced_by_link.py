@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import calls, problem
+from pipeline.analysis.calls import calls, problem
+from pipeline.analysis.shell import commands
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse import tokens
-from pipeline.shell import commands
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ _LEVELS = ("error", "warning", "info", "style")
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each remark down to parameter `level` (default warning), those of parameter `except` left out."""
-    from pipeline.shellcheck import remarks
+    from pipeline.analysis.shellcheck import remarks
 
     least = str(context.parameters.get("level", "warning"))
     wanted = _LEVELS[: _LEVELS.index(least) + 1] if least in _LEVELS else _LEVELS

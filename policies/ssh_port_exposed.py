@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.analysis.walk import placed, resolved
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.walk import placed, resolved
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import environment
-from pipeline.installs import substituted
+from pipeline.analysis import environment
+from pipeline.analysis.installs import substituted
+from pipeline.analysis.shell import Command, Ran, shipped
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
-from pipeline.shell import Command, Ran, shipped
 
 _LIBRARY = r"/stubs/lib[\w.-]*\.so[\d.]*$"
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.around import is_root
+from pipeline.analysis.around import is_root
+from pipeline.analysis.shell import Ran, needed
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Span
-from pipeline.shell import Ran, needed
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import Call, calls, pips, problem
+from pipeline.analysis.calls import Call, calls, pips, problem
+from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Edit, Problem, Rule, Severity, Span
-from pipeline.shell import Ran
 
 _OPTIONS = {
     "curl": ("-k", "--insecure", "--proxy-insecure"),

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from pipeline import environment, mend, walk
-from pipeline.calls import after, by_program, problem
-from pipeline.environment import Setting
+from pipeline import mend
+from pipeline.analysis import environment, walk
+from pipeline.analysis.calls import after, by_program, problem
+from pipeline.analysis.environment import Setting
+from pipeline.analysis.shell import needed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import needed
 
 _OFF = {
     "PYTHONHTTPSVERIFY": "0", "NODE_TLS_REJECT_UNAUTHORIZED": "0", "NPM_CONFIG_STRICT_SSL": "false 0",

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from pipeline import facts
+from pipeline.analysis.systems import interpreter
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage
-from pipeline.systems import interpreter
-from pipeline.wheels import shipped_wheels
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from pipeline.analysis.walk import nearest, placed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage
 from pipeline.parse.expand import BadWord, Lexer
-from pipeline.walk import nearest, placed
 
 _MOST = 200  # ARGs that are looked at to tell where a name is declared
 _PARTS = ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")

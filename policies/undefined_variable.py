@@ -5,9 +5,9 @@ from itertools import chain
 from typing import Any
 
 from pipeline import mend
+from pipeline.analysis.walk import is_plain, nearest, root_of
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity, Stage, once_per_file
 from pipeline.parse.expand import BadWord, Lexer
-from pipeline.walk import is_plain, nearest, root_of
 from policies.undefined_argument_in_from import PREDEFINED
 
 _EXPANDED = frozenset({"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"})

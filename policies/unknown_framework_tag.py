@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from packaging.version import InvalidVersion, Version
 
 from pipeline import facts
-from pipeline.bases import as_written, is_at, problem_with
+from pipeline.analysis.bases import as_written, is_at, problem_with
+from pipeline.analysis.rebase import rebased
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.rebase import rebased
 
 _PYTORCH = r"(?P<torch>\d+\.\d+(?:\.\d+)?)-cuda(?P<cuda>[\d.]+)-cudnn(?P<cudnn>\d+)-(?P<flavour>runtime|devel)"
 _MONTHLY = {  # NVIDIA's monthly images, and what follows YY.MM

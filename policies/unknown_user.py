@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from pipeline import shell
+from pipeline.analysis import shell
+from pipeline.analysis.walk import is_plain, placed, resolved, root_of, short_name
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
-from pipeline.walk import is_plain, placed, resolved, root_of, short_name
 
 _MOST = 50  # USERs of one file that are looked at
 # The users of the plain system images, and those that their packages make.

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.bases import as_written, problem_with
+from pipeline.analysis.bases import as_written, problem_with
+from pipeline.analysis.walk import is_placeholder
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse.grammar import near
-from pipeline.walk import is_placeholder
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

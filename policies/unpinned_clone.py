@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.calls import Call, calls, problem
-from pipeline.installs import substituted
+from pipeline.analysis.calls import Call, calls, problem
+from pipeline.analysis.installs import substituted
+from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import Ran
 
 _BRANCH = r"(?:origin/)?(?:main|master|trunk|develop|devel|dev|next|nightly|latest|stable|staging|head|HEAD)"
 

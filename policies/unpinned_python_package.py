@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.calls import Pip, pips
+from pipeline.analysis.calls import Pip, pips
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _COMMIT = r"@[0-9a-f]{7,40}(?:[#;]|$)"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.calls import APT, DNF, calls, problem
-from pipeline.installs import substituted
+from pipeline.analysis.calls import APT, DNF, calls, problem
+from pipeline.analysis.installs import substituted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _INSTALLS = {**dict.fromkeys(APT, "install"), **dict.fromkeys(DNF, "install"), "apk": "add", "zypper": "install"}

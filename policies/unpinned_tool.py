@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline.calls import Call, calls, problem
+from pipeline.analysis.calls import Call, calls, problem
+from pipeline.analysis.shell import Command
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.shell import Command
 
 _ADDS = {
     "npm": ("install", "i", "add"), "pnpm": ("add", "install"), "yarn": ("add", "global"), "gem": ("install",),

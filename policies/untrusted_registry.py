@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from pipeline.bases import problem_with
+from pipeline.analysis.bases import problem_with
+from pipeline.analysis.walk import copied_from, placed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse import mount_options
-from pipeline.walk import copied_from, placed
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

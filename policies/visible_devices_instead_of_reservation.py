@@ -7,7 +7,7 @@ from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield NVIDIA_VISIBLE_DEVICES where only NVIDIA's runtime would read it, and another one runs the service."""
-    from pipeline.inputs.service import Service, problem
+    from pipeline.lint.inputs.service import Service, problem
 
     service: Service = context.service
     setting = service.visible_devices

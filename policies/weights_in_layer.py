@@ -4,11 +4,11 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from pipeline.calls import read
-from pipeline.installs import substituted
+from pipeline.analysis.calls import read
+from pipeline.analysis.installs import substituted
+from pipeline.analysis.shell import Ran, shipped
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 from pipeline.parse import flag_values, mount_options, tokens
-from pipeline.shell import Ran, shipped
 
 _ENDS = (".safetensors", ".gguf", ".ggml", ".ckpt", ".pth", ".pt", ".onnx")
 _BINARY = r"(?i)huggingface\.co|hf\.co|/models?/|pytorch_model|ggml-"  # a .bin there is one of a model

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.calls import APT, DNF, calls, problem
+from pipeline.analysis.calls import APT, DNF, calls, problem
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.calls import calls, problem
+from pipeline.analysis.calls import calls, problem
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _QUIET = ("-q", "--quiet", "-nv", "--no-verbose", "--progress", "-o", "--output-file", "-a", "--append-output", "-b")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.bases import shipped_base
-from pipeline.conda import conda_cuda
+from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.conda import conda_cuda
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.wheels import shipped_wheels
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

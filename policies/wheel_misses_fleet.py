@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from pipeline import facts
-from pipeline.architectures import fleet_of, shown
+from pipeline.analysis.architectures import fleet_of, shown
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.wheels import shipped_wheels
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from pipeline.analysis.walk import begins_at_root, copied_from, placed, root_of
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage
-from pipeline.walk import begins_at_root, copied_from, placed, root_of
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:

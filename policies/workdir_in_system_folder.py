@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from pipeline.analysis.walk import inside, resolved, states
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
-from pipeline.walk import inside, resolved, states
 
 _SYSTEM = frozenset({
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/usr/bin",

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import mend, walk
-from pipeline.calls import Call, calls, problem
+from pipeline import mend
+from pipeline.analysis import walk
+from pipeline.analysis.calls import Call, calls, problem
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse import tokens
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline import shell
+from pipeline.analysis import shell
+from pipeline.analysis.walk import by_keyword, inside, resolved, states
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
-from pipeline.walk import by_keyword, inside, resolved, states
 
 _WRITES = frozenset({"chmod", "chown", "cp", "install", "ln", "mkdir", "mv", "rm", "tar", "touch", "unzip"})
 

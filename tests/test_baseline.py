@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import baseline
 from pipeline.check import lint as lint_one
 from pipeline.check import together
 from pipeline.errors import BadFile
+from pipeline.lint import baseline
 from pipeline.model import Context, Dockerfile, Lint, Problem, Rule, Severity, Unread
 from pipeline.parse import parse
 

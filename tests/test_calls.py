@@ -2,11 +2,12 @@
 
 import pytest
 
-from pipeline import fix, mend, shell
-from pipeline.around import family, is_root, shell_of
-from pipeline.calls import calls, mounts, read
-from pipeline.fetches import fetches, is_checked, pipe_of
-from pipeline.made import made
+from pipeline import fix, mend
+from pipeline.analysis import shell
+from pipeline.analysis.around import family, is_root, shell_of
+from pipeline.analysis.calls import calls, mounts, read
+from pipeline.analysis.fetches import fetches, is_checked, pipe_of
+from pipeline.analysis.made import made
 from pipeline.model import Dockerfile
 from pipeline.parse import parse
 

@@ -10,15 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from pipeline import facts, shell
+from pipeline import facts
+from pipeline.analysis import shell
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.check import check, lint, together, unused_waivers
 from pipeline.errors import BadFile
-from pipeline.lint_formats import as_json, as_text, explain, rules_table
+from pipeline.lint.formats import as_json, as_text, explain, rules_table
 from pipeline.model import Context, Dockerfile, Lint, Problem, Rule, Severity, Unread, Waiver
 from pipeline.parse import parse, read
 from pipeline.recipe import Recipe
 from pipeline.recipe import read as read_recipe
-from pipeline.wheels import shipped_wheels
 from policies import RULES
 
 TODAY = date(2026, 11, 23)
@@ -365,7 +366,7 @@ def test_text_shows_the_line_the_caret_and_what_to_try() -> None:
         "a/Dockerfile:2:6: error missing-cuda-tag\n"
         "  nvidia/cuda:12.4 (written ${B}) does not exist; the nearest tag that does is 12.4.1-base-ubuntu22.04\n"
         "  2 | FROM    ${B}\n"
-        "    |         ^\n"
+        "    |         ~~~~\n"
         "  try: FROM nvidia/cuda:12.4.1-base-ubuntu22.04\n"
         "  fix: take 12.4.1-base-ubuntu22.04 (with --unsafe)\n"
         "\n"

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import lint, lint_formats, ruleset
+from pipeline import lint
 from pipeline.errors import BadFile
-from pipeline.inputs import Subject, subjects
+from pipeline.lint import formats as lint_formats
+from pipeline.lint import ruleset
+from pipeline.lint.inputs import Subject, subjects
 from pipeline.model import Finding, Lint
 from policies import RULES
 

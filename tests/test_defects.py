@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import beside, fix
+from pipeline import fix
 from pipeline.check import lint
+from pipeline.lint import beside
 from pipeline.model import Context, Dockerfile, Finding
 from pipeline.parse import parse, text_of
 from policies import RULES

@@ -1,10 +1,9 @@
-"""Mending: edits are spliced whole, twice is once, what is no business of the fix stays; pins come from a registry."""
+"""Mending: edits are spliced whole, twice is once, nothing else changes; pins come from a registry."""
 
 import json
-import os
 import stat
 import subprocess
-from pathlib import Path
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,16 +17,24 @@ from tests.conftest import seatrial
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
-BAD = """\
-# syntax=docker/dockerfile:1
-FROM python:3.12-slim@{digest} AS build   # trailing words are not a comment here
-"""
 
 
 def finding(line, *edits, rule="made-up", safe=True, waived=None):
-    return Finding(rule=rule, severity=Severity.WARNING, message=f"line {line}", hint="", file="Dockerfile", line=line,
-                   end_line=line, column=None, stage=None, docs="", fixable=True, waived=waived,
-                   fix=Fix("mend it", tuple(edits), safe))  # fmt: skip
+    return Finding(
+        rule=rule,
+        severity=Severity.WARNING,
+        message=f"line {line}",
+        hint="",
+        file="Dockerfile",
+        line=line,
+        end_line=line,
+        column=None,
+        stage=None,
+        docs="",
+        fixable=True,
+        waived=waived,
+        fix=Fix("mend it", tuple(edits), safe),
+    )
 
 
 def replacing(text, old, new, **more):
@@ -91,10 +98,11 @@ def test_whatever_the_edits_nothing_outside_them_changes(text, wanted):
             edits.append(Edit(Span(start, start + length), new))
             at = start + length + 1
     mended = fix.apply(text, edits).encode("utf-8", "surrogatepass")
-    kept = [raw[a.span.end : b.span.start] for a, b in zip(edits, edits[1:], strict=False)]
+    kept = [raw[a.span.end : b.span.start] for a, b in pairwise(edits)]
     assert all(piece in mended for piece in kept)
-    assert len(mended) == len(raw) + sum(len(e.text.encode("utf-8", "surrogatepass")) - (e.span.end - e.span.start)
-                                         for e in edits)  # fmt: skip
+    assert len(mended) == len(raw) + sum(
+        len(e.text.encode("utf-8", "surrogatepass")) - (e.span.end - e.span.start) for e in edits
+    )
 
 
 # --- the command line ------------------------------------------------------------------------------------
@@ -178,8 +186,13 @@ def test_a_mended_file_still_builds(tmp_path):
     ended = seatrial("fix", "--unsafe", str(file), "--policy", str(_strict(tmp_path)))
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "mended in 1 of 1 file" in ended.stdout
-    built = subprocess.run(["docker", "buildx", "build", "--output", "type=cacheonly", "."], cwd=tmp_path,
-                           capture_output=True, text=True, check=False)  # fmt: skip
+    built = subprocess.run(
+        ["docker", "buildx", "build", "--output", "type=cacheonly", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert built.returncode == 0, built.stderr
 
 
@@ -206,11 +219,16 @@ def answering(**digests):
         ("ARG BASE=a:1\nFROM ${BASE}\n", f"ARG BASE=a:1@{DIGEST}\nFROM ${{BASE}}\n"),
         ("FROM h:5000/a:1\n", f"FROM h:5000/a:1@{DIGEST}\n"),
         ("FROM scratch\nCOPY --from=a:1 /x /x\n", f"FROM scratch\nCOPY --from=a:1@{DIGEST} /x /x\n"),
-        ("FROM scratch\nRUN --mount=type=bind,from=a:1,target=/x y\n",
-         f"FROM scratch\nRUN --mount=type=bind,from=a:1@{DIGEST},target=/x y\n"),
-        ("FROM scratch AS a\nFROM scratch\nCOPY --from=a /x /x\n", "FROM scratch AS a\nFROM scratch\nCOPY --from=a /x /x\n"),
+        (
+            "FROM scratch\nRUN --mount=type=bind,from=a:1,target=/x y\n",
+            f"FROM scratch\nRUN --mount=type=bind,from=a:1@{DIGEST},target=/x y\n",
+        ),
+        (
+            "FROM scratch AS a\nFROM scratch\nCOPY --from=a /x /x\n",
+            "FROM scratch AS a\nFROM scratch\nCOPY --from=a /x /x\n",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_image_is_pinned_where_the_file_names_it(before, after):
     text, _, not_pinned = pinned(before, "Dockerfile", lambda image: DIGEST)
     assert (text, not_pinned) == (after, ())

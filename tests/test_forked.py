@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pipeline import forked
+from pipeline.lint import forked
 from tests.conftest import seatrial
 
 HERE = os.getpid()

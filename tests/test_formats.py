@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import fix, lint_formats
+from pipeline import fix
 from pipeline.check import lint as lint_one
 from pipeline.check import together
 from pipeline.errors import BadFile
-from pipeline.lint_formats import github, gitlab, junit, markdown, sarif
-from pipeline.lint_formats.columns import Columns
-from pipeline.lint_formats.text import as_text
+from pipeline.lint import formats as lint_formats
+from pipeline.lint.formats import github, gitlab, junit, markdown, sarif
+from pipeline.lint.formats.columns import Columns
+from pipeline.lint.formats.text import as_text
 from pipeline.model import Edit, Finding, Fix, Lint, Severity, Span, Unread
 from pipeline.parse import parse
 from policies import RULES

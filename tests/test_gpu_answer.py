@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import subjects
-from pipeline.brings import Need
 from pipeline.errors import BadFile, ToolMissing
+from pipeline.gpu import subjects
+from pipeline.gpu.brings import Need
+from pipeline.gpu.show import starts as shown
+from pipeline.gpu.starts import FleetAnswer, Starts
 from pipeline.progress import Progress
 from pipeline.refresh import Refreshed
 from pipeline.session import Session
-from pipeline.show_gpu import starts as shown
-from pipeline.starts import FleetAnswer, Starts
 from tests.conftest import seatrial
 
 

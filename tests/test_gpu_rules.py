@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pipeline import environment, health, shell
+from pipeline.analysis import environment, health, shell
 from pipeline.model import Context
 from pipeline.parse import parse
 from policies import RULES

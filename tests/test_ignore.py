@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline import context, globs, ignore
+from pipeline import context
+from pipeline.context import globs, ignore
 from pipeline.errors import BadFile
 from pipeline.model import Context
 from pipeline.parse import parse

@@ -9,13 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import locks
-from pipeline.conda import conda_cuda
-from pipeline.installs import all_system_installs, conda_installs, pip_installs, project_installs, system_installs
-from pipeline.installs.conda import Environment, environment
+from pipeline.analysis import locks
+from pipeline.analysis.conda import conda_cuda
+from pipeline.analysis.installs import (
+    all_system_installs,
+    conda_installs,
+    pip_installs,
+    project_installs,
+    system_installs,
+)
+from pipeline.analysis.installs.conda import Environment, environment
+from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context
 from pipeline.parse import parse
-from pipeline.wheels import shipped_wheels
 
 
 def packages(run: str) -> list[str]:

@@ -56,7 +56,7 @@ def tree(tmp_path: Path) -> Path:
     (folder / "pyproject.toml").write_text(PYPROJECT)
     (folder / "tasks.py").write_text(TASKS)
     (folder / "pipeline").mkdir()
-    (folder / "pipeline" / "program.py").write_text("from invoke import Program\n\nProgram(name='inv').run()\n")
+    (folder / "pipeline" / "start.py").write_text("from invoke import Program\n\nProgram(name='inv').run()\n")
     return folder
 
 

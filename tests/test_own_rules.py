@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline import conditions, lint, own_rules, policy, rule_pages, ruleset
+from pipeline import lint, policy
 from pipeline.errors import BadFile
-from pipeline.lint_formats import explain, rules_table
+from pipeline.lint import conditions, own_rules, rule_pages, ruleset
+from pipeline.lint.formats import explain, rules_table
 from pipeline.model import Context, Finding, Rule
 from pipeline.parse import parse
 from policies import RULES

@@ -13,7 +13,7 @@ import yaml
 
 from pipeline import fix
 from pipeline.check import WAIVER_RULES, check
-from pipeline.inputs import compose
+from pipeline.lint.inputs import compose
 from pipeline.model import Context, Finding, Rule
 from pipeline.parse import parse
 from pipeline.recipe import Recipe

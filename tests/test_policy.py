@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import policy, ruleset
+from pipeline import policy
 from pipeline.errors import BadFile
+from pipeline.lint import ruleset
 from policies import RULES
 
 SHIPPED = Path(__file__).parents[1] / "policies" / "policy.yaml"

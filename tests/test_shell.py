@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import shell
+from pipeline.analysis import shell
+from pipeline.analysis.shell import Command
 from pipeline.errors import BadFile
 from pipeline.mend import content
 from pipeline.model import Dockerfile
 from pipeline.parse import parse
-from pipeline.shell import Command
 
 A, B, C = ("a",), ("b",), ("c",)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline import walk
+from pipeline.analysis import walk
 from pipeline.model import Context
 from pipeline.parse import parse
 from policies import ignored_directive

@@ -18,8 +18,8 @@ from pipeline import lint, parse
 from pipeline.errors import BadFile
 from pipeline.fix.engine import Mended, apply, mend
 from pipeline.fix.pin import NotPinned, Pinned, Resolve, pinned
+from pipeline.lint.ruleset import Ruleset
 from pipeline.model import Finding, Unread
-from pipeline.ruleset import Ruleset
 
 __all__ = ["FileFixed", "Fixed", "Mended", "NotPinned", "Pinned", "Resolve", "apply", "fix", "mend", "pinned"]
 

@@ -13,10 +13,10 @@ from lsprotocol import types
 
 import policies
 from pipeline import fix
-from pipeline.bases import as_written
+from pipeline.analysis.bases import as_written
 from pipeline.check import WAIVER_RULES
 from pipeline.errors import BadFile
-from pipeline.lint_formats.pages import explain
+from pipeline.lint.formats.pages import explain
 from pipeline.lsp.judging import Judge, Judged
 from pipeline.mend import newline
 from pipeline.model import Dockerfile, Edit, Finding, Instruction, Rule, Severity, Span, Stage, Unread

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import lint, ruleset
+from pipeline import lint
 from pipeline.errors import BadFile
+from pipeline.lint import ruleset
+from pipeline.lint.ruleset import Ruleset
 from pipeline.model import Dockerfile, Finding, Lint, Unread
 from pipeline.parse import LARGEST
-from pipeline.ruleset import Ruleset
 from policies import RULES
 
 

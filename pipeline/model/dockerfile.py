@@ -223,7 +223,7 @@ class Context(NamedTuple):
 
     folder: Path | None = None
     recipe: Any | None = None  # pipeline.recipe.Recipe; Any, because recipe imports model
-    service: Any = None  # pipeline.inputs.service.Service: the compose service that is built from it
+    service: Any = None  # pipeline.lint.inputs.service.Service: the compose service that is built from it
     parameters: Mapping[str, Any] = _NONE
 
 

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import bisect
-import datetime
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -55,8 +54,10 @@ def one(line: int, text: str, below: Callable[[], int], file: str) -> Waiver | N
 
 
 def _is_date(text: str) -> bool:
+    from datetime import date
+
     try:
-        return bool(_DATE.match(text)) and bool(datetime.date.fromisoformat(text))
+        return bool(_DATE.match(text)) and bool(date.fromisoformat(text))
     except ValueError:
         return False
 

@@ -44,7 +44,7 @@ def lint(
     """
     with expected_errors("json" if format == "json" else "text"):
         from pipeline.lint import Asked, answer
-        from pipeline.session import find_root
+        from pipeline.settings import find_root
 
         asked = Asked(
             tuple(path), tuple(build_arg), target, format, output, policy, fail_on, baseline, write_baseline
@@ -60,7 +60,7 @@ def lint(
 @task(positional=["rule"], help={"rule": "its id, as lint prints it"})
 def explain(c: Context, rule: str) -> None:
     """Say what a rule means, and how to allow it."""
-    from pipeline import lint_formats
+    from pipeline.lint import formats as lint_formats
 
     with expected_errors():
         print(lint_formats.explain(rule, _brought(c, rule)))
@@ -68,8 +68,8 @@ def explain(c: Context, rule: str) -> None:
 
 def _brought(c: Context, rule: str = "") -> tuple[Rule, ...]:
     """The rules that the policy here brings along; nothing is read for a rule that is one of ours."""
-    from pipeline import ruleset
-    from pipeline.session import find_root
+    from pipeline.lint import ruleset
+    from pipeline.settings import find_root
     from policies import RULES
 
     ours = frozenset(one.id for one in RULES)
@@ -81,7 +81,8 @@ def _brought(c: Context, rule: str = "") -> tuple[Rule, ...]:
 @task(help={"format": FORMAT})
 def rules(c: Context, format: str = "text") -> None:
     """List the rules."""
-    from pipeline import lint_formats, show
+    from pipeline import show
+    from pipeline.lint import formats as lint_formats
     from policies import RULES
 
     with expected_errors(format):

@@ -34,7 +34,9 @@ def gpu(
     Exit 0: it starts everywhere, or nobody can tell. 10: somewhere it cannot start. 3: it could not be looked at.
     """
     with opened(c, format) as session:
-        from pipeline import lint, show_gpu, subjects
+        from pipeline import lint
+        from pipeline.gpu import show as show_gpu
+        from pipeline.gpu import subjects
 
         asked = subjects.Asked(drivers=tuple(driver), gpus=tuple(gpu), build_args=lint.arguments(build_arg),
                                target=target or None)  # fmt: skip
@@ -61,7 +63,7 @@ def refresh(c: Context, registry: str = "", index: str = "", into: str = "", for
     """
     with opened(c, format) as session:
         from pipeline import refresh as refreshing
-        from pipeline import show_gpu
+        from pipeline.gpu import show as show_gpu
 
         place = registry or session.policy.mirrors.get("docker.io", refreshing.DEFAULT_REGISTRY)
         folder = refreshing.folder_for(into)

@@ -44,8 +44,9 @@ def fix(
     """
     with opened(c, format, policy) as session:
         from pipeline import fix as mending
-        from pipeline import lint, ruleset
+        from pipeline import lint
         from pipeline.fix import show
+        from pipeline.lint import ruleset
         from pipeline.parse.grammar import near
         from policies import RULES
 

@@ -20,7 +20,7 @@ def test_rules(c: Context, folder: str) -> None:
     Exit 0: every page is true. 10: one is not. 3: a rule does not run, or has no page.
     """
     with expected_errors():
-        from pipeline import own_rules, rule_pages
+        from pipeline.lint import own_rules, rule_pages
         from policies import RULES
 
         place = Path(folder)

@@ -80,7 +80,8 @@ def opened(c: Context, format: str = "text", policy: str = "") -> Iterator[Sessi
     """The workspace, the policy and a progress line; expected failures become a message and an exit code."""
     from pipeline import scratch
     from pipeline.progress import Progress
-    from pipeline.session import Session, find_root
+    from pipeline.session import Session
+    from pipeline.settings import find_root
 
     with expected_errors(format), scratch.own(), Progress() as progress:
         root = find_root(c.config.get("seatrial_root"))

@@ -1,0 +1,147 @@
+"""A stage, an instruction and a path in the image in, the text that a COPY or a mount brought there out.
+
+Speaks to: the build context. Nothing outside it is opened. Where the folder that a command runs in cannot be told
+(`cd $X && …`), a file of the same name that the stage copied is taken for the one that is meant.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.analysis.installs.variables import substituted
+from pipeline.model import Context, Dockerfile, Instruction, Stage, once_per_file
+from pipeline.parse import flag_values, mount_options
+
+if TYPE_CHECKING:
+    from pipeline.context import BuildContext
+
+
+class Found(NamedTuple):
+    """The text of a file, and its path in the build context; "" for one that the Dockerfile itself holds."""
+
+    text: str
+    path: str
+
+
+class _Brought(NamedTuple):
+    """What a COPY or a mount puts at an absolute path: a file or a folder of the context, or a text."""
+
+    source: str
+    destination: str  # absolute; ends with a slash where it is certainly a folder
+    text: str | None = None
+
+
+def text_of(
+    dockerfile: Dockerfile, context: Context, stage: Stage, instruction: Instruction, path: str
+) -> Found | None:
+    """Return what a command of `instruction` finds at an absolute path, None where that cannot be told."""
+    build = _build(dockerfile, context)
+    brought = (*_mounts(instruction, folder_of(dockerfile, stage, instruction)), *_copies(dockerfile, stage))
+    for one in brought:
+        for source in _sources(one, path):
+            text = one.text if one.text is not None else build.text(source) if build else None
+            if text is not None:
+                return Found(text, "" if one.text is not None else source)
+    if build is None:
+        return None
+    base = posixpath.basename(path)
+    named = [one.source for one in brought if one.text is None and posixpath.basename(one.source) == base]
+    everything = any(one.source.strip("./") == "" and one.text is None for one in brought)
+    for source in (*named, *((base,) if everything else ())):
+        text = build.text(source)
+        if text is not None:
+            return Found(text, source)
+    return None
+
+
+def beside(dockerfile: Dockerfile, context: Context, found: Found, path: str) -> Found | None:
+    """Return the file that another one names relative to itself."""
+    build = _build(dockerfile, context)
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(found.path), path))
+    if build is None or not found.path or path.startswith("/") or place.startswith(".."):
+        return None
+    text = build.text(place)
+    return None if text is None else Found(text, place)
+
+
+def _build(dockerfile: Dockerfile, context: Context) -> BuildContext | None:
+    if context.folder is None:
+        return None
+    from pipeline import context as contexts  # most Dockerfiles are judged without it
+
+    return contexts.of(dockerfile, context)
+
+
+def folder_of(dockerfile: Dockerfile, stage: Stage, instruction: Instruction) -> str:
+    """The WORKDIR in which an instruction of a stage runs."""
+    chain = [stage]
+    while chain[-1].parent is not None:
+        chain.append(dockerfile.stages[chain[-1].parent])
+    folder = "/"
+    for each in reversed(chain):
+        folders = _folders(dockerfile, each, folder)
+        folder = folders[0]
+    return folders.get(instruction.line, "/")
+
+
+def absolute(path: str, folder: str = "/") -> str:
+    """The path in its shortest form; POSIX would keep two leading slashes."""
+    return "/" + posixpath.normpath(posixpath.join(folder, path)).lstrip("/")
+
+
+def _sources(one: _Brought, path: str) -> Iterator[str]:
+    """The files of the context that may stand at the path, if this brought them."""
+    folder = one.destination.rstrip("/")
+    source = one.source.rstrip("/")
+    base = posixpath.basename(path)
+    if path == folder:
+        yield source
+    elif path.startswith(f"{folder}/"):
+        if path == f"{folder}/{posixpath.basename(source)}":
+            yield source
+        if set(source) & set("*?["):
+            if path == f"{folder}/{base}" and fnmatchcase(base, posixpath.basename(source)):
+                yield posixpath.join(posixpath.dirname(source), base)
+        else:
+            yield posixpath.join(source, path[len(folder) + 1 :])
+
+
+@once_per_file
+def _copies(dockerfile: Dockerfile, stage: Stage) -> tuple[_Brought, ...]:
+    """What a stage and those it builds on copy out of the context, the last first."""
+    found: list[_Brought] = []
+    each: Stage | None = stage
+    while each is not None:
+        for one in reversed(each.instructions):
+            if one.keyword in ("COPY", "ADD") and len(one.words) > 1 and not flag_values(one, "from"):
+                destination = substituted(one.words[-1], each)
+                place = absolute(destination, folder_of(dockerfile, each, one))
+                texts = {heredoc.name: heredoc.content for heredoc in one.heredocs}
+                for word in one.words[:-1]:
+                    name = word.lstrip("<-").strip("'\"")
+                    text = texts.get(name) if word.startswith("<<") else None
+                    source = name if text is not None else substituted(word, each)
+                    found.append(_Brought(source, place, text))
+        each = None if each.parent is None else dockerfile.stages[each.parent]
+    return tuple(found[:1000])
+
+
+def _mounts(instruction: Instruction, folder: str) -> Iterator[_Brought]:
+    for mount in map(mount_options, flag_values(instruction, "mount")):
+        target = mount.get("target") or mount.get("dst") or mount.get("destination")
+        if target and mount.get("type", "bind") == "bind" and not mount.get("from"):
+            yield _Brought(mount.get("source") or mount.get("src") or ".", absolute(target, folder))
+
+
+@once_per_file
+def _folders(dockerfile: Dockerfile, stage: Stage, folder: str) -> dict[int, str]:
+    """Line of each instruction of a stage that begins in `folder` → where it runs; the line 0 is after the last."""
+    found = {}
+    for one in stage.instructions:
+        found[one.line] = folder
+        if one.keyword == "WORKDIR" and one.words:
+            folder = absolute(substituted(one.words[0], stage), folder)
+    return {**found, 0: folder}
