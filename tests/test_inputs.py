@@ -144,8 +144,32 @@ def told(*paths: Path) -> list[Unread]:
 
 
 def test_everything_that_is_called_a_dockerfile_is_found(tmp_path: Path) -> None:
-    names = ["Dockerfile", "a/dockerfile", "a/Dockerfile.gpu", "b/serve.Dockerfile", "b/Containerfile"]
-    laid(tmp_path, dict.fromkeys([*names, "a/Dockerfile.dockerignore", "node_modules/Dockerfile", "notes.md"], ""))
+    names = [
+        "Dockerfile",
+        "a/dockerfile",
+        "a/Dockerfile.gpu",
+        "b/serve.Dockerfile",
+        "b/Containerfile",
+        "c/Dockerfile-cuda",
+        "c/Dockerfile_amd",
+        "c/lz-Dockerfile",
+    ]
+    laid(
+        tmp_path,
+        dict.fromkeys(
+            [
+                *names,
+                "a/Dockerfile.dockerignore",
+                "node_modules/Dockerfile",
+                "notes.md",
+                "Dockerfile.md",
+                "a/dockerfile_lint.py",
+                "a/Dockerfile.j2",
+                "mydockerfile",
+            ],
+            "",
+        ),
+    )
     found = [one.dockerfile for one in subjects([tmp_path]) if isinstance(one, Subject)]
     assert sorted(found) == sorted(tmp_path / name for name in names)
     assert all(one.context == one.dockerfile.parent for one in subjects([tmp_path]) if isinstance(one, Subject))

@@ -150,7 +150,8 @@ def _built_from(folder: Path, context: str, dockerfile: str, root: Path) -> Path
     top = root.resolve()
     for start in (folder, *folder.resolve().parents):
         if (start / context / dockerfile).is_file():
-            return start / context
+            named = start if folder.is_absolute() or start == folder else Path(os.path.relpath(start))
+            return named / context
         if start.resolve() == top:
             break
     return folder / context

@@ -15,6 +15,12 @@ from pipeline.model import Unread
 SKIPPED_FOLDERS = {".git", ".venv", "node_modules", "__pycache__", ".made"}
 COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 BAKE = ("docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl")
+# What stands beside Dockerfiles under their name: ignore files, notes, programs, and templates that are none yet.
+_NO_DOCKERFILE = (
+    ".dockerignore", ".md", ".rst", ".txt", ".py", ".go", ".sh", ".rb", ".js", ".ts", ".json", ".yml", ".yaml", ".lock",
+    ".patch", ".diff", ".orig", ".rej", ".bak", ".swp", ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".erb",
+    ".in", ".mustache", ".ejs", ".lua", ".rs", ".java", ".c", ".h", ".cc", ".html", ".xml", ".toml", ".gz",
+)  # fmt: skip
 
 
 class Folder(NamedTuple):
@@ -28,8 +34,10 @@ class Folder(NamedTuple):
 def is_dockerfile(name: str) -> bool:
     """Is a file of this name taken for a Dockerfile?"""
     lower = name.lower()
-    named = lower in ("dockerfile", "containerfile") or lower.startswith(("dockerfile.", "containerfile."))
-    return (named or lower.endswith((".dockerfile", ".containerfile"))) and not lower.endswith(".dockerignore")
+    if lower.endswith(_NO_DOCKERFILE):
+        return False
+    return any(lower == kind or (lower.startswith(kind) and lower[len(kind)] in ".-_")
+               or (lower.endswith(kind) and lower[-len(kind) - 1] in ".-_") for kind in ("dockerfile", "containerfile"))  # fmt: skip
 
 
 def folders(top: Path) -> Iterator[Folder | Unread]:
