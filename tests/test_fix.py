@@ -249,3 +249,30 @@ def test_what_cannot_be_pinned_is_said_with_the_reason():
         (3, "docker.io does not answer"),
         (4, "the registry has no c:3"),
     ]
+
+
+@pytest.mark.real
+def test_pins_come_from_a_registry_that_answers_and_follow_a_tag_that_moved(released, tmp_path):
+    repository, _, digest = released["debian-base"]["record"]["pushed"]["reference"].partition("@")
+    image = f"{repository}:12"
+    file = tmp_path / "Dockerfile"
+    file.write_text(f"ARG BASE={image}\nFROM ${{BASE}} AS a\nFROM {image}@{OTHER}\nCOPY --from=a /etc /e\n")
+    ended = seatrial("fix", "--pin", "--rule", "unpinned-base", str(file), "--format", "json")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    pinned = f"{image}@{digest}"
+    assert file.read_text() == f"ARG BASE={pinned}\nFROM ${{BASE}} AS a\nFROM {pinned}\nCOPY --from=a /etc /e\n"
+    (one,) = json.loads(ended.stdout)["files"]
+    assert [(pin["line"], pin["before"], pin["digest"]) for pin in one["pins"]] == [
+        (1, None, digest),
+        (3, OTHER, digest),
+    ]
+    assert "unpinned-base" not in {finding["rule"] for finding in one["left"]}
+
+
+def test_a_registry_that_does_not_answer_is_told_and_the_exit_code_says_so(tmp_path):
+    file = tmp_path / "Dockerfile"
+    file.write_text("FROM 127.0.0.1:9/team/base:1\n")
+    ended = seatrial("fix", "--pin", str(file))
+    assert ended.returncode == 3
+    assert "127.0.0.1:9/team/base:1 not pinned: 127.0.0.1:9 does not answer" in ended.stdout
+    assert file.read_text() == "FROM 127.0.0.1:9/team/base:1\n"
