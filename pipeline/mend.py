@@ -72,7 +72,7 @@ def flag_added(dockerfile: Dockerfile, instruction: Instruction, flag: str) -> E
 
 def word_added(command: Command, index: int, text: str) -> Edit | None:
     """Write a word after `command.argv[index]`; None where the command does not stand in the file as it is."""
-    span = command.argv_spans[index] if index < len(command.argv_spans) else None
+    span = command.span_at(index)
     return inserted(span.end, f" {text}") if span else None
 
 
@@ -81,7 +81,7 @@ def word_dropped(dockerfile: Dockerfile, command: Command, index: int) -> Edit |
 
     None where the word does not stand in the file as it is, or where deleting it would take a comment along.
     """
-    span = command.argv_spans[index] if index < len(command.argv_spans) else None
+    span = command.span_at(index)
     if span is None:
         return None
     raw = content(dockerfile)
@@ -90,7 +90,7 @@ def word_dropped(dockerfile: Dockerfile, command: Command, index: int) -> Edit |
         return Edit(Span(start, span.end), "")
     end = len(raw) - len(raw[span.end :].lstrip(b" \t"))
     rest = raw[end : raw.find(b"\n", end) + 1].rstrip(b"\r\n \t")
-    if rest == dockerfile.directives.get("escape", "\\").encode():
+    if rest == dockerfile.escape.encode():
         return Edit(Span(start, raw.find(b"\n", end) + 1), "")
     return Edit(Span(span.start, end), "") if rest else None
 
@@ -100,7 +100,7 @@ def option_dropped(dockerfile: Dockerfile, command: Command, index: int, option:
     word = command.argv[index]
     if option.startswith("--") or word == option:
         return word_dropped(dockerfile, command, index)
-    span = command.argv_spans[index] if index < len(command.argv_spans) else None
+    span = command.span_at(index)
     if span is None or written(dockerfile, span) != word:
         return None
     return replaced(span, word.replace(option[1:], "", 1))

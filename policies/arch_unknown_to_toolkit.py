@@ -8,7 +8,6 @@ from packaging.version import Version
 from pipeline import facts
 from pipeline.analysis import shell
 from pipeline.analysis.architectures import ArchList, Capability, arch_lists, shown
-from pipeline.analysis.bases import root
 from pipeline.mend import replaced
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
@@ -20,7 +19,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     for each in lists:
         if other and each.variable != "nvcc":
             continue
-        base = facts.gpu_base(root(dockerfile, each.stage).image)
+        base = facts.gpu_base(each.stage.image)
         known = facts.compiles_for(base.cuda) if base is not None and base.cuda is not None else None
         if base is None or base.cuda is None or known is None:
             continue

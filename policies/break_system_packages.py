@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 
 from pipeline.analysis import walk
-from pipeline.analysis.calls import pips
+from pipeline.analysis.calls import problem
+from pipeline.analysis.installs import all_pip_installs
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each install with the option, and each ENV that sets it for all."""
-    for pip in pips(dockerfile):
-        if "--break-system-packages" in pip.one.install.flags:
-            command = pip.one.command
-            at = next((at for at, word in enumerate(command.argv) if word == "--break-system-packages"), 0)
-            span = command.argv_spans[at] if at < len(command.argv_spans) else None
-            yield Problem(command.line, _MESSAGE, stage=pip.stage.label, at=span)
+    for pip in all_pip_installs(dockerfile):
+        if "--break-system-packages" in pip.install.flags:
+            at = next((at for at, word in enumerate(pip.command.argv) if word == "--break-system-packages"), 0)
+            yield problem(pip.ran, _MESSAGE, at=at)
     for placed in walk.placed(dockerfile, "ENV"):
         names = placed.instruction.words[::3]
         if {"PIP_BREAK_SYSTEM_PACKAGES", "UV_BREAK_SYSTEM_PACKAGES"} & set(names):

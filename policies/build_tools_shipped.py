@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.installs import SystemInstall, system_installs
 from pipeline.analysis.wheels import shipped_wheels
+from pipeline.analysis.wording import listed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _TOOL = (
@@ -24,7 +24,7 @@ _NEEDED_LATER = (
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each install of build tools in a GPU image's shipped stages that the same RUN does not remove again."""
-    base = facts.gpu_base(shipped_base(dockerfile).image)
+    base = facts.gpu_base(dockerfile.final.image)
     if base is not None and (base.flavour == "devel" or base.release is not None or base.vendor != "nvidia"):
         return  # devel-image-shipped says it of the whole image; NVIDIA's monthly images and AMD's are for developing
     found: list[tuple[SystemInstall, list[str]]] = []
@@ -40,9 +40,9 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         found = [(one, [name for name in names if not re.fullmatch(_NEEDED_LATER, name)]) for one, names in found]
     for install, names in found:
         if names:
-            shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-            message = f"{shown} {'is' if len(names) == 1 else 'are'} for building, and ship{'s' * (len(names) == 1)}"
-            yield Problem(install.line, message, stage=install.stage.label)
+            verbs = "is for building, and ships" if len(names) == 1 else "are for building, and ship"
+            message = f"{listed(names, 4)} {verbs}"
+            yield Problem(install.command.line, message, stage=install.stage.label)
 
 
 RULE = Rule(

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from pipeline import facts
-from pipeline.analysis.bases import root, shipped_base
+from pipeline import facts, mend
+from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.compiles import compiled
 from pipeline.analysis.copies import taken
 from pipeline.analysis.rebase import rebased
+from pipeline.analysis.walk import root_of
 from pipeline.analysis.wheels import shipped_wheels
 from pipeline.facts import GpuBase
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
@@ -16,7 +17,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each COPY of what a stage on a newer CUDA compiled, unless a wheel that ships brings that CUDA along."""
     if len(dockerfile.stages) < 2:
         return
-    here = facts.gpu_base(shipped_base(dockerfile).image)
+    here = facts.gpu_base(dockerfile.final.image)
     if here is None or here.cuda is None:
         return
     for one in taken(dockerfile):
@@ -32,7 +33,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             why = f"it asks for libraries like libcudart.so.{major}, which CUDA {here.cuda} does not have"
         else:
             why = "what it uses of the newer libraries is missing at run time"
-        stage = root(dockerfile, one.source)
+        stage = root_of(dockerfile, one.source)
         yield Problem(
             one.instruction.line,
             f"{one.path} was compiled with CUDA {there.cuda} (line {stage.line}) and ships on {here.cuda}: {why}",
@@ -50,7 +51,7 @@ def _fix(dockerfile: Dockerfile, there: GpuBase) -> Fix | None:
     other = f"{tag.repository}:{there.cuda}-{tag.variant}-{tag.os}"
     wanted = facts.cuda_tag(other)
     edit = rebased(dockerfile, stage, other) if wanted is not None and facts.exists(wanted) else None
-    return Fix(f"ship on CUDA {there.cuda}", (edit,), safe=False) if edit else None
+    return mend.fix(f"ship on CUDA {there.cuda}", edit, safe=False)
 
 
 RULE = Rule(

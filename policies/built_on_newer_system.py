@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.analysis.bases import root, shipped_base
 from pipeline.analysis.compiles import compiled, compiling
 from pipeline.analysis.copies import Taken, taken
 from pipeline.analysis.systems import system
+from pipeline.analysis.walk import root_of
+from pipeline.analysis.wording import dotted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage, once_per_file
 
 _SYSTEM_FILE = (
@@ -20,7 +21,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each COPY of compiled things out of a stage whose glibc is newer, or whose C library is another."""
     if len(dockerfile.stages) < 2:
         return
-    here = system(shipped_base(dockerfile).image)
+    here = system(dockerfile.final.image)
     if here is None:
         return
     told = set()
@@ -28,7 +29,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         why = _why(dockerfile, one, here) if one.source is not None else None
         if why and one.source is not None and one.instruction.line not in told:
             told.add(one.instruction.line)
-            line = root(dockerfile, one.source).line
+            line = root_of(dockerfile, one.source).line
             yield Problem(one.instruction.line, f"{one.path} comes from {why} (line {line})", stage=one.stage.label)
 
 
@@ -40,7 +41,7 @@ def _why(dockerfile: Dockerfile, one: Taken, here: str) -> str | None:
         return None
     newer, older = facts.os_glibc(there), facts.os_glibc(here)
     if newer and older and newer > older and (own or _linked(dockerfile, one.source, frozenset({"go"}))):
-        return f"{there} with glibc {_dotted(newer)}, and {here}, which ships, has {_dotted(older)}"
+        return f"{there} with glibc {dotted(newer)}, and {here}, which ships, has {dotted(older)}"
     if (
         facts.os_musl(there) != facts.os_musl(here)
         and (newer or older)
@@ -55,10 +56,6 @@ def _linked(dockerfile: Dockerfile, stage: Stage | None, static: frozenset[str])
     """Does a stage compile what needs a C library, as far as its commands tell?"""
     made = () if stage is None else compiling(dockerfile, stage)
     return any(each.what not in static and "static" not in each.instruction.original for each in made)
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
 
 
 RULE = Rule(

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import facts
 from pipeline.analysis import environment
-from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.bases import is_at, official_name
 from pipeline.analysis.health import model_server
 from pipeline.analysis.shell import shipped
-from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
+from pipeline.analysis.walk import last_shipped
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _CACHES = (
     "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE", "TORCH_HOME", "TRITON_CACHE_DIR",
@@ -19,15 +19,14 @@ _ENOUGH = frozenset(
     {"HOME", "HF_HOME", "XDG_CACHE_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_CACHE"}
 )
 _MAKES_USERS = frozenset({"useradd", "adduser", "usermod", "install", "sh", "bash", "chmod"})
-_PLAIN = r"(?:docker\.io/)?(?:library/)?(?:python|debian|ubuntu)|(?:.*/)?nvidia/cuda"
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield caches below /root for another user, and a user without a home in an image that loads models."""
-    user = _user(dockerfile)
+    user = last_shipped(dockerfile, "USER")
     if user is None:
         return
-    name = user.words[0].partition(":")[0]
+    name = user.instruction.words[0].partition(":")[0]
     if "$" in name or name in ("root", "0"):
         return
     variables = environment.shipped(dockerfile)
@@ -41,23 +40,14 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         loads = model_server(dockerfile)
         if loads is not None:
             message = f"the user {name} has no home: {loads} would cache below /.cache, which it may not make"
-            yield Problem(user.line, message)
-
-
-def _user(dockerfile: Dockerfile) -> Instruction | None:
-    """The USER that the image starts with."""
-    for stage in dockerfile.shipped():
-        for instruction in reversed(stage.instructions):
-            if instruction.keyword == "USER":
-                return instruction
-    return None
+            yield Problem(user.instruction.line, message)
 
 
 def _homeless(dockerfile: Dockerfile, user: str) -> bool:
     """Is it sure that no line of /etc/passwd names this user?"""
-    image = shipped_base(dockerfile).image or ""
-    parts = facts.reference(image)
-    if not re.fullmatch(_PLAIN, parts.repository) or "/etc/passwd" in dockerfile.text:
+    image = dockerfile.final.image or ""
+    known = official_name(image) in ("python", "debian", "ubuntu") or is_at(image, "nvidia/cuda")
+    if not known or "/etc/passwd" in dockerfile.text:
         return False
     if int(user[:9]) < 1000 or int(user[:9]) == 65534 or (user == "1000" and "ubuntu" in image):
         return False  # the system's own users; Ubuntu's images have had a user 1000 since 24.04

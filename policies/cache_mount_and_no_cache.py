@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.calls import calls, mounts, pips, problem
+from pipeline.analysis.calls import calls, problem
+from pipeline.analysis.installs import all_pip_installs
 from pipeline.analysis.shell import Ran
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
 
 
@@ -12,11 +14,10 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each `--no-cache-dir` or `--no-cache` in a RUN that mounts the cache of the same program."""
     if "type=cache" not in dockerfile.text:
         return
-    for pip in pips(dockerfile):
-        options = ("--no-cache", "-n", "--no-cache-dir") if pip.one.install.uv else ("--no-cache-dir",)
-        ran = Ran(pip.one.command, pip.one.instruction, pip.stage)
-        if _mounted(ran.instruction, "uv" if pip.one.install.uv else "pip"):
-            yield from _found(dockerfile, ran, options)
+    for pip in all_pip_installs(dockerfile):
+        options = ("--no-cache", "-n", "--no-cache-dir") if pip.install.uv else ("--no-cache-dir",)
+        if _mounted(pip.instruction, "uv" if pip.install.uv else "pip"):
+            yield from _found(dockerfile, pip.ran, options)
     for ran, _ in calls(dockerfile, "apk"):
         if _mounted(ran.instruction, "apk"):
             yield from _found(dockerfile, ran, ("--no-cache",))
@@ -30,7 +31,7 @@ def _found(dockerfile: Dockerfile, ran: Ran, options: tuple[str, ...]) -> Iterat
 
 
 def _mounted(instruction: Instruction, name: str) -> bool:
-    targets = (one["target"].rstrip("/") for one in mounts(instruction, "cache"))
+    targets = (one.target.rstrip("/") for one in mounts(instruction, "cache"))
     ends = (f"/.cache/{name}", "/.cache") if name != "apk" else ("/cache/apk", "/apk/cache")
     return any(target.endswith(ends) for target in targets)
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.calls import APT, DNF, by_program, mounts, place_in_run, problem, read
-from pipeline.analysis.copies import lies_below
+from pipeline.analysis.calls import APT, DNF, by_program, place_in_run, problem, read
+from pipeline.analysis.paths import lies_below
 from pipeline.analysis.shell import Command, Ran, commands
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
 _CLEANS = {
@@ -21,7 +22,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         return
     for program in ("rm", *_CLEANS):
         for ran in by_program(dockerfile).get(program, ()):
-            targets = tuple(one["target"].rstrip("/") for one in mounts(ran.instruction, "cache"))
+            targets = tuple(one.target.rstrip("/") for one in mounts(ran.instruction, "cache"))
             if targets and _empties(ran.command, targets):
                 name = " ".join(ran.command.argv[:2])
                 fix = _without(dockerfile, ran)

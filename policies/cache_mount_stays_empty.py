@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.around import DEBIAN, family
-from pipeline.analysis.calls import by_program, mounts, problem, read
+from pipeline.analysis.bases import DEBIAN, family
+from pipeline.analysis.calls import by_program, problem, read
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
 
 _KEEP = (
@@ -22,7 +23,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     seen: set[int] = set()
     for program in ("apt-get", "apt"):
         for ran in by_program(dockerfile).get(program, ()):
-            if read(ran.command).verb != "install" or family(dockerfile, ran.stage) != DEBIAN:
+            if read(ran.command).verb != "install" or family(ran.stage.image) != DEBIAN:
                 continue
             if ran.stage.index not in seen and _mounts_archives(ran.instruction):
                 seen.add(ran.stage.index)
@@ -32,7 +33,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 
 def _mounts_archives(instruction: Instruction) -> bool:
-    targets = (one["target"].rstrip("/") for one in mounts(instruction, "cache"))
+    targets = (one.target.rstrip("/") for one in mounts(instruction, "cache"))
     return any(target in ("/var/cache/apt", "/var/cache/apt/archives", "/var/cache") for target in targets)
 
 

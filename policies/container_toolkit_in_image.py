@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 
 from pipeline import mend
+from pipeline.analysis.calls import APT, DNF
 from pipeline.analysis.shell import Ran, shipped
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Span
 
 _TOOLKIT = (
     r"(nvidia-(container-toolkit|container-runtime|docker2?)|libnvidia-container)(-(base|tools|dev)|1)*([=:~].*)?"
 )
-_MANAGERS = frozenset({"apt-get", "apt", "aptitude", "dnf", "microdnf", "yum", "tdnf", "zypper"})
+_MANAGERS = (*APT, *DNF, "zypper")
 _ENGINE = r"(docker(-ce|\.io|-engine)?|containerd(\.io)?|podman|cri-o|moby-engine)([=:~].*)?"
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.walk import copied_from, nearest, placed
+from pipeline.analysis.walk import nearest, origins, placed
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
-from pipeline.parse import mount_options, tokens
+from pipeline.parse import tokens
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -17,9 +17,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     for instruction, stage in placed(dockerfile, "COPY", "RUN") if names else ():
         if not stage.needed or "from=" not in instruction.original:
             continue
-        mounts = (flag[8:] for flag in instruction.flags if flag.startswith("--mount="))
-        for word in (copied_from(instruction), *(mount_options(mount).get("from") for mount in mounts)):
-            if not word or set(word) & set("/:@$.") or word.isdecimal() or word.lower() in names:
+        for word in origins(instruction):
+            if set(word) & set("/:@$.") or word.isdecimal() or word.lower() in names:
                 continue
             meant = nearest(dockerfile, word.lower(), names - {stage.name or ""})
             if meant:

@@ -25,8 +25,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         yield problem_with(stage, dockerfile, f"{called}, and it is built on {as_written(stage)}")
     for wheel in shipped_wheels(dockerfile, context):
         if wheel.brings_cuda:
-            name = f"{wheel.name} {wheel.version}" if wheel.version else wheel.name
-            message = f"{called}, and {name} brings CUDA's libraries"
+            message = f"{called}, and {wheel.title} brings CUDA's libraries"
             yield Problem(wheel.line, message, stage=wheel.stage, hint=_hint(wheel.name))
 
 

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from pipeline import mend
 from pipeline.analysis import environment
-from pipeline.analysis.bases import shipped_base
-from pipeline.analysis.installs import substituted
 from pipeline.analysis.shell import shipped
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.analysis.variables import substituted
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _FOLDER = r"/(?:usr/local|opt)/cuda(?:-[\w.*]+)?/compat/?(?=$|[\s\"':;])"
 _JETSON = r"(?i)l4t|jetson|tegra"  # there this folder is the way to a newer CUDA
@@ -20,7 +20,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the ENV, the ldconfig or the loader's configuration that makes cuda-compat win on every host."""
     if "/compat" not in dockerfile.text:
         return
-    if re.search(_OWN_ENTRYPOINT, shipped_base(dockerfile).image or "") or re.search(_JETSON, dockerfile.text):
+    if re.search(_OWN_ENTRYPOINT, dockerfile.final.image or "") or re.search(_JETSON, dockerfile.text):
         return
     variable = environment.shipped(dockerfile).get("LD_LIBRARY_PATH")
     if variable is not None and any(_compat(entry) for entry in variable.entries):
@@ -30,7 +30,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             dockerfile,
             setting,
             "LD_LIBRARY_PATH puts cuda-compat before the host's own driver, whatever that is",
-            fix=Fix("take cuda-compat out of LD_LIBRARY_PATH", (edit,), safe=False) if edit else None,
+            fix=mend.fix("take cuda-compat out of LD_LIBRARY_PATH", edit, safe=False),
         )
     for one in shipped(dockerfile):
         command = one.command

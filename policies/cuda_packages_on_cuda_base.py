@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from pipeline import facts
-from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.installs import system_installs
+from pipeline.analysis.wording import listed
 from pipeline.facts import GpuBase
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
@@ -26,7 +26,7 @@ _APART = frozenset({"cuda-keyring", "cuda-compat", "cuda-drivers"})  # no CUDA, 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield what an install brings that the base has already, or of another CUDA version: once for each reason."""
-    base = facts.gpu_base(shipped_base(dockerfile).image)
+    base = facts.gpu_base(dockerfile.final.image)
     if base is None or base.cuda is None or base.vendor != "nvidia":
         return
     for install in system_installs(dockerfile):
@@ -36,8 +36,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             if why:
                 found.setdefault(why, []).append(name)
         for why, names in found.items():
-            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-            yield Problem(install.line, f"{shown}: {why}", stage=install.stage.label)
+            yield Problem(install.command.line, f"{listed(names)}: {why}", stage=install.stage.label)
 
 
 def _why(package: str, base: GpuBase, cuda: Version) -> str | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pipeline import facts, mend
+from pipeline.analysis.wording import dotted
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity, Span, Stage, once_per_file
 from pipeline.parse import tokens
 
@@ -15,7 +16,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     if "/usr/local/cuda-" not in dockerfile.text:
         return
     for stage in dockerfile.stages:
-        version = _cuda(dockerfile, stage) if stage.needed else None
+        version = _cuda(stage) if stage.needed else None
         if version is None:
             continue
         for instruction in stage.instructions:
@@ -27,10 +28,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
                     break
 
 
-def _cuda(dockerfile: Dockerfile, stage: Stage) -> tuple[int, int] | None:
+def _cuda(stage: Stage) -> tuple[int, int] | None:
     """The CUDA version of the image under a stage."""
-    while stage.parent is not None:
-        stage = dockerfile.stages[stage.parent]
     base = facts.cuda_base(stage.image)
     if base is None or base.version is None:
         return None
@@ -55,7 +54,7 @@ def _problem(
     edits = tuple(mend.replaced(span, "/usr/local/cuda") for span in spans)
     return Problem(
         instruction.line,
-        f"{path} is not there: the base has CUDA {version[0]}.{version[1]}",
+        f"{path} is not there: the base has CUDA {dotted(version)}",
         stage=stage.label,
         at=spans[0] if spans else None,
         fix=Fix("use /usr/local/cuda, which is the base's own version", edits, safe=False) if edits else None,

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from pipeline import facts
+from pipeline import facts, mend
 from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.compiles import compiles
-from pipeline.analysis.conda import conda_cuda
+from pipeline.analysis.installs.conda import conda_cuda
 from pipeline.analysis.pip import Wheel
 from pipeline.analysis.rebase import rebased
 from pipeline.analysis.wheels import shipped_wheels
+from pipeline.analysis.wording import listed
 from pipeline.facts import GpuBase
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
 
@@ -44,12 +45,11 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     for (line, stage), group in groupby(bringing, key=lambda wheel: (wheel.line, wheel.stage)):
         wheels = tuple(group)
         names = [wheel.name for wheel in wheels]
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         verb = "brings its" if len(names) == 1 else "bring their"
         size = _size(wheels, base)
-        message = f"{shown} {verb} own CUDA libraries, and the {_kind(base)} base has them already{size}"
+        message = f"{listed(names)} {verb} own CUDA libraries, and the {_kind(base)} base has them already{size}"
         yield Problem(line, message, stage=stage, fix=_fix(dockerfile, under))
-    for one in conda_cuda(dockerfile):
+    for one in conda_cuda(dockerfile, context):
         which = f" {one.cuda}" if one.cuda else ""
         message = f"{one.name} of conda brings CUDA{which}, and the {_kind(base)} base has CUDA {base.cuda} already"
         yield Problem(one.line, message, stage=one.stage, fix=_fix(dockerfile, under))
@@ -79,7 +79,7 @@ def _fix(dockerfile: Dockerfile, under: Stage) -> Fix | None:
     image = f"{tag.repository}:{tag.version}-base-{tag.os}"
     other = facts.cuda_tag(image)
     edit = rebased(dockerfile, under, image, alone=True) if other is not None and facts.exists(other) else None
-    return Fix("ship on the base flavour", (edit,), safe=False) if edit else None
+    return mend.fix("ship on the base flavour", edit, safe=False)
 
 
 def _size(wheels: Iterable[Wheel], base: GpuBase) -> str:

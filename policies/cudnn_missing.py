@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from pipeline import facts
+from pipeline import facts, mend
 from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.copies import taken
 from pipeline.analysis.installs import pip_installs, system_installs
@@ -51,7 +51,7 @@ def _fix(dockerfile: Dockerfile, under: Stage, wanted: int | None) -> Fix | None
         if other is None or known is None or not facts.exists(other) or wanted not in (None, known.cudnn):
             continue
         edit = rebased(dockerfile, under, image, alone=True)
-        return Fix(f"take the base with {library}", (edit,), safe=False) if edit else None
+        return mend.fix(f"take the base with {library}", edit, safe=False)
     return None
 
 

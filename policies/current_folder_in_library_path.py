@@ -3,15 +3,15 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import facts
+from pipeline import mend
 from pipeline.analysis import environment
-from pipeline.analysis.bases import shipped_base
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.analysis.bases import official_name
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 # Images that are known not to set LD_LIBRARY_PATH.
-_PLAIN = (
-    r"(?:docker\.io/)?(?:library/)?(?:python|ubuntu|debian|rockylinux|almalinux|alpine|buildpack-deps|node|golang)"
-)
+_PLAIN = frozenset({
+    "python", "ubuntu", "debian", "rockylinux", "almalinux", "alpine", "buildpack-deps", "node", "golang",
+})  # fmt: skip
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -20,9 +20,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         variable = environment.shipped(dockerfile).get(name)
         if variable is None or not variable.value:
             continue
-        own = _itself(name)
+        own = f"${name}"
         unset = name == "LD_LIBRARY_PATH" and own in map(_bare, variable.entries) and _sets_none(dockerfile)
-
         if not _sets_none(dockerfile) and any(
             re.search(rf"\$\{{{name}:?-", one.written) for one in variable.settings
         ):
@@ -33,7 +32,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
         if not any(empty(entry) for entry in variable.entries):
             continue
-        first = next((one for one in variable.settings if any(map(empty, environment.entries(_text(one))))), None)
+        first = next((one for one in variable.settings if any(map(empty, environment.entries(one.text)))), None)
         setting = first or variable.last
         why = f"${name} has no value on this base, and what is left of it" if unset else "the empty entry"
         edit = environment.without(dockerfile, setting, empty)
@@ -41,16 +40,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             dockerfile,
             setting,
             f"{why} makes {name} search the current folder",
-            fix=Fix(f"take the empty entry out of {name}", (edit,), safe=False) if edit else None,
+            fix=mend.fix(f"take the empty entry out of {name}", edit, safe=False),
         )
-
-
-def _text(setting: environment.Setting) -> str:
-    return setting.written.strip("\"'")
-
-
-def _itself(name: str) -> str:
-    return f"${name}"
 
 
 def _bare(entry: str) -> str:
@@ -58,8 +49,7 @@ def _bare(entry: str) -> str:
 
 
 def _sets_none(dockerfile: Dockerfile) -> bool:
-    image = shipped_base(dockerfile).image
-    return bool(re.fullmatch(_PLAIN, facts.reference(image or "").repository))
+    return official_name(dockerfile.final.image) in _PLAIN
 
 
 RULE = Rule(

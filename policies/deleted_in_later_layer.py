@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline.analysis.calls import by_program, calls, problem
-from pipeline.analysis.copies import lies_below
 from pipeline.analysis.made import is_small, made, mounted, path_in_run
+from pipeline.analysis.paths import lies_below
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 

@@ -24,7 +24,7 @@ def _fix(dockerfile: Dockerfile, instruction: Instruction) -> Fix | None:
     name = instruction.words[0].strip()
     if name[0] == name[-1] and name[0] in "\"'" and len(name) > 1:
         name = name[1:-1]
-    escape = dockerfile.directives.get("escape", "\\")
+    escape = dockerfile.escape
     for letter in (escape, '"', "$"):
         name = name.replace(letter, escape + letter)
     casing = "label" if parts.keyword.text.islower() else "LABEL"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import facts
+from pipeline import facts, mend
 from pipeline.analysis.bases import as_written, problem_with, shipped_base
 from pipeline.analysis.compiles import compiles
 from pipeline.analysis.installs import system_installs
@@ -30,7 +30,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if names:
             verb = "brings" if len(names) == 1 else "bring"
             message = f"{', '.join(names)} {verb} CUDA's build tools into the shipped image"
-            yield Problem(install.line, message, stage=install.stage.label)
+            yield Problem(install.command.line, message, stage=install.stage.label)
 
 
 def _fix(dockerfile: Dockerfile, stage: Stage) -> Fix | None:
@@ -46,7 +46,7 @@ def _fix(dockerfile: Dockerfile, stage: Stage) -> Fix | None:
     if any(one.stage.index in shipped for one in compiles(dockerfile)):
         return None
     edit = rebased(dockerfile, stage, other, alone=True)
-    return Fix("ship the runtime flavour", (edit,), safe=False) if edit else None
+    return mend.fix("ship the runtime flavour", edit, safe=False)
 
 
 RULE = Rule(

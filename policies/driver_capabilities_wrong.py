@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from pipeline import facts
+from pipeline import facts, mend
 from pipeline.analysis import environment
-from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.health import health_check, started
 from pipeline.analysis.shell import shipped
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 # What the NVIDIA container toolkit knows (internal/config/image/capabilities.go).
 _KNOWN = ("all", "compat32", "compute", "display", "graphics", "ngx", "none", "utility", "video")
@@ -30,7 +29,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         return
     if "all" in words:
         return
-    if "compute" not in words and facts.cuda_base(shipped_base(dockerfile).image) is not None:
+    if "compute" not in words and facts.cuda_base(dockerfile.final.image) is not None:
         message = "without `compute` in NVIDIA_DRIVER_CAPABILITIES the container gets no libcuda"
         yield _problem(dockerfile, variable, message, "compute")
     elif "utility" not in words and (user := _user_of_nvml(dockerfile)):
@@ -40,10 +39,10 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 def _problem(dockerfile: Dockerfile, variable: environment.Variable, message: str, missing: str) -> Problem:
     setting = variable.last
-    value = setting.written.strip("\"'")
+    value = setting.text
     kept = "" if value == "none" else f"{value},"
     edit = environment.rewritten(dockerfile, setting, kept + missing) if "$" not in value else None
-    fix = Fix(f"add {missing} to NVIDIA_DRIVER_CAPABILITIES", (edit,), safe=False) if edit else None
+    fix = mend.fix(f"add {missing} to NVIDIA_DRIVER_CAPABILITIES", edit, safe=False)
     return environment.problem(dockerfile, setting, message, fix=fix)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from pipeline import facts
 from pipeline.analysis import environment
-from pipeline.analysis.bases import shipped_base
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
 _CONDITION = r"(?:cuda|driver|brand|arch)(?:>=|<=|!=|>|<|=)[\w.-]+"
@@ -33,7 +32,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 
 def _wrong(dockerfile: Dockerfile, value: str) -> str | None:
-    base = facts.cuda_base(shipped_base(dockerfile).image)
+    base = facts.cuda_base(dockerfile.final.image)
     if "$" in value:
         return None
     if not value.strip():

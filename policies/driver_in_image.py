@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from posixpath import basename
 
-from pipeline.analysis.installs import substituted, system_installs
+from pipeline.analysis.installs import system_installs
 from pipeline.analysis.shell import Ran, shipped
+from pipeline.analysis.variables import substituted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _DRIVER = (
@@ -28,7 +29,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if names:
             verb = "is a part of" if len(names) == 1 else "are parts of"
             message = f"{', '.join(names)} {verb} the driver, which belongs to the host"
-            yield Problem(install.line, message, stage=install.stage.label)
+            yield Problem(install.command.line, message, stage=install.stage.label)
     for one in shipped(dockerfile):
         name = _installer(one)
         if name is not None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from pipeline import facts
+from pipeline import facts, mend
 from pipeline.analysis.bases import as_written, problem_with
 from pipeline.analysis.rebase import rebased
 from pipeline.facts import CudaTag
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -24,7 +24,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             dockerfile,
             f"{as_written(stage)} is end of life: no more fixes, and NVIDIA deletes such tags; {near} is maintained",
             hint=f"FROM {tag.repository}:{near}",
-            fix=Fix(f"take {near}", (edit,), safe=False) if edit else None,
+            fix=mend.fix(f"take {near}", edit, safe=False),
         )
 
 

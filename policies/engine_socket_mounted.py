@@ -4,16 +4,15 @@ import re
 from collections.abc import Iterator
 
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
 
 _SOCKET = r"(?:/var)?/run/(?:docker|podman/podman|containerd/containerd|crio/crio|balena-engine)\.sock"
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each mount of an engine's socket."""
-    from pipeline.lint.inputs.service import Service, problem
-
     service: Service = context.service
-    for one in service.mounts:
+    for one in service.volumes:
         source = one.text.partition(":")[0]
         if re.fullmatch(_SOCKET, source):
             yield problem(one.place, f"with {source}, {service.name} may start containers that own the machine")

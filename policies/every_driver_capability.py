@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from pipeline import mend
 from pipeline.analysis import environment
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -15,7 +16,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             dockerfile,
             variable.last,
             "every part of the host's driver goes into the container, also those for displays and games",
-            fix=Fix("ask for compute and utility only", (edit,), safe=False) if edit else None,
+            fix=mend.fix("ask for compute and utility only", edit, safe=False),
         )
 
 

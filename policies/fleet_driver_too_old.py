@@ -32,8 +32,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if wheel.brings_cuda and cuda is not None:
             too_old = [(driver, why) for driver in drivers if (why := _why_not(cuda, driver, trust))]
             if too_old:
-                name = f"{wheel.name} {wheel.version}" if wheel.version else wheel.name
-                message = _message(f"CUDA {cuda} in the wheel of {name}", too_old)
+                message = _message(f"CUDA {cuda} in the wheel of {wheel.title}", too_old)
                 yield Problem(wheel.line, message, stage=wheel.stage)
 
 
@@ -57,17 +56,12 @@ def _why_not(cuda: Version, driver: Version, trust: str) -> str | None:
     if needed is None:
         return None
     short = driver.major < needed.major if len(driver.release) == 1 else driver < needed
-    return f"it needs {_driver(needed)} or newer" if short else None
-
-
-def _driver(version: Version) -> str:
-    """A driver version as NVIDIA writes it: 525.60.13, 580.65.06."""
-    return ".".join(f"{part:02d}" for part in version.release)
+    return f"it needs {facts.driver_text(needed)} or newer" if short else None
 
 
 def _message(what: str, too_old: list[tuple[Version, str]]) -> str:
     return f"{what} does not run on all of the fleet: " + "; ".join(
-        f"driver {_driver(driver)}, {why}" for driver, why in too_old
+        f"driver {facts.driver_text(driver)}, {why}" for driver, why in too_old
     )
 
 
@@ -76,4 +70,5 @@ RULE = Rule(
     severity=Severity.ERROR,
     hint="choose an older CUDA version, or update those drivers and `fleet.drivers` in image.yaml",
     look=look,
+    takes={"compatibility": "text"},
 )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.pip import Wheel
 from pipeline.analysis.wheels import shipped_wheels
 from pipeline.facts import GpuBase
@@ -14,7 +13,7 @@ _OF = {"pytorch": "torch", "tensorflow": "tensorflow"}
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each install of another version of the framework that the shipped base is made of."""
-    base = facts.gpu_base(shipped_base(dockerfile).image)
+    base = facts.gpu_base(dockerfile.final.image)
     if base is None or base.framework not in _OF:
         return
     for wheel in shipped_wheels(dockerfile, context):

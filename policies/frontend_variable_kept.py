@@ -20,18 +20,21 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 
 def _fix(dockerfile: Dockerfile, setting: Setting) -> Fix | None:
-    """An ARG is seen by the RUNs of its own stage alone: with stages on top of this one, nothing is offered."""
+    """An ARG. What builds on the image no longer gets the variable: not safe.
+
+    An ARG is seen by the RUNs of its own stage alone: with stages on top of this one, nothing is offered.
+    """
     if any(stage.parent == setting.stage.index for stage in dockerfile.stages):
         return None
     if setting.alone and setting.instruction.words[2] == "=":
         keyword = tokens(dockerfile, setting.instruction).keyword.span
-        return mend.fix("make it an ARG", mend.replaced(keyword, "ARG"))
+        return mend.fix("make it an ARG", mend.replaced(keyword, "ARG"), safe=False)
     line = f"ARG DEBIAN_FRONTEND={setting.written}"
     if setting.alone:
         whole = tokens(dockerfile, setting.instruction).whole
-        return mend.fix("make it an ARG", mend.replaced(whole, line))
+        return mend.fix("make it an ARG", mend.replaced(whole, line), safe=False)
     above = mend.above(dockerfile, setting.instruction, line)
-    return mend.fix("make it an ARG", above, environment.dropped(dockerfile, setting))
+    return mend.fix("make it an ARG", above, environment.dropped(dockerfile, setting), safe=False)
 
 
 RULE = Rule(

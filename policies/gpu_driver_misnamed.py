@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator
 
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
 
 _NO_DRIVER = r"(?i).*/.*|gpu|cuda|nvidia-(?:docker2?|runtime|container-(?:runtime|toolkit)|smi)|nvidia=.*"
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each reservation whose driver is a device's name, a runtime's or a package's."""
-    from pipeline.lint.inputs.service import Service, problem
-
     service: Service = context.service
     for one in service.reservations:
         if one.driver is not None and re.fullmatch(_NO_DRIVER, one.driver):

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
+from pipeline.analysis.service_needs import needs_gpu
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the service whose image is made for GPUs if nothing in it, or in a file beside it, may give it one."""
-    from pipeline.analysis.served import needs_gpu
-    from pipeline.lint.inputs.service import Service, problem
-
     service: Service = context.service
     if service.may_get_gpu or service.visible_devices is not None or service.privileged:
         return

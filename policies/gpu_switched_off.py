@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 
 from pipeline import facts
 from pipeline.analysis import environment
-from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
@@ -15,7 +14,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         return
     variables = environment.shipped(dockerfile)
     for name, reason in _hidden(variables):
-        if facts.cuda_base(shipped_base(dockerfile).image) is None and not any(
+        if facts.cuda_base(dockerfile.final.image) is None and not any(
             wheel.brings_cuda for wheel in shipped_wheels(dockerfile, context)
         ):
             return

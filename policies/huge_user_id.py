@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline import mend
 from pipeline.analysis.calls import calls, problem
-from pipeline.analysis.installs import substituted
+from pipeline.analysis.variables import substituted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _MOST = 1_000_000  # lastlog has 292 bytes for each number below the highest: 292 MB

@@ -21,11 +21,14 @@ _ZYPPER_YES = ("-y", "--no-confirm", "-n", "--non-interactive", "-D", "--dry-run
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each install, removal or upgrade that would ask. A configuration that answers is believed."""
+    configured: bool | None = None  # told once: the text may be long, and the calls many
     for ran, call in calls(dockerfile, *_ASKING):
         program = ran.command.program
         if call.verb not in _ASKING[program].split() or ran.command.reads_pipe or _answered(ran.command, call):
             continue
-        if "ssume-yes" in dockerfile.text.lower() or "assumeyes" in dockerfile.text:
+        if configured is None:
+            configured = "ssume-yes" in dockerfile.text.lower() or "assumeyes" in dockerfile.text
+        if configured:
             continue
         option = "--non-interactive" if program == "zypper" else "-y"
         at = 0 if program == "zypper" else call.words[0][0]

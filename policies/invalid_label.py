@@ -62,4 +62,5 @@ RULE = Rule(
     severity=Severity.WARNING,
     hint="a name is letters, digits, dots and dashes, com.example.name; policy.yaml says which type its value has",
     look=look,
+    takes={"labels": "pairs"},
 )

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline import facts
+from pipeline import facts, mend
 from pipeline.analysis import environment
-from pipeline.analysis.bases import shipped_base
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _DRIVER = "/usr/local/nvidia/lib64"  # where some container platforms mount the host's driver
 _CUDA = "/usr/local/cuda/lib64"
@@ -14,7 +13,7 @@ _CUDA = "/usr/local/cuda/lib64"
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the ENV of the shipped stages that replaces LD_LIBRARY_PATH on a CUDA base."""
     variable = environment.shipped(dockerfile).get("LD_LIBRARY_PATH")
-    base = facts.cuda_base(shipped_base(dockerfile).image) if variable is not None else None
+    base = facts.cuda_base(dockerfile.final.image) if variable is not None else None
     if variable is None or base is None:
         return
     if "$LD_LIBRARY_PATH" in variable.value or "${LD_LIBRARY_PATH" in variable.value:
@@ -27,13 +26,13 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         (one for one in reversed(variable.settings) if "LD_LIBRARY_PATH" not in one.written), variable.last
     )
     what = f"the driver's {_DRIVER}" if _DRIVER in lost else ", ".join(lost)
-    text = setting.written.strip("\"'")
+    text = setting.text
     edit = environment.rewritten(dockerfile, setting, f"{text.rstrip(':')}:${{LD_LIBRARY_PATH}}") if text else None
     yield environment.problem(
         dockerfile,
         setting,
         f"LD_LIBRARY_PATH loses the base's folders, among them {what}",
-        fix=Fix("keep what the base has in LD_LIBRARY_PATH", (edit,), safe=False) if edit else None,
+        fix=mend.fix("keep what the base has in LD_LIBRARY_PATH", edit, safe=False),
     )
 
 

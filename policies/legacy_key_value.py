@@ -20,7 +20,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 def _fix(dockerfile: Dockerfile, instruction: Instruction) -> Fix | None:
     """Quote a value with blanks. One that mixes blanks, quotes and escapes would read otherwise: left alone."""
-    value, escape = instruction.words[1], dockerfile.directives.get("escape", "\\")
+    value, escape = instruction.words[1], dockerfile.escape
     name, text, _ = (token.span for token in tokens(dockerfile, instruction).words)
     if b"\n" in mend.content(dockerfile)[name.end : text.start]:
         return None

@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 
 from pipeline import facts
 from pipeline.analysis import shell
-from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.copies import Taken, taken
 from pipeline.analysis.installs import system_installs
 from pipeline.analysis.wheels import shipped_wheels
@@ -32,7 +31,7 @@ _FILE = r"(lib[\w-]+?|lib[\w-]*\*[\w-]*)\.so(?:\.([\d*]+)[\d.*]*|\*)?"
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each COPY --from of a CUDA library whose companions neither the base, a package nor a COPY brings."""
-    base = facts.cuda_base(shipped_base(dockerfile).image)
+    base = facts.cuda_base(dockerfile.final.image)
     copied = [(one, found) for one in taken(dockerfile) if (found := _library(one.path))]
     if not copied or (base is not None and base.flavour in ("runtime", "devel") and base.library):
         return

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from pipeline.analysis.shell import Ran, shipped
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.parse import flag_values, mount_options
 
 # What a login begins with, the file where it leaves what it was given, and a word for that file in a path.
 _LOGINS: dict[str, tuple[tuple[tuple[str, ...], str, str], ...]] = {
@@ -58,12 +58,8 @@ def _login(one: Ran) -> tuple[str, str] | None:
 
 def _undone(ran: tuple[Ran, ...], number: int, word: str) -> bool:
     one = ran[number]
-    for value in flag_values(one.instruction, "mount"):
-        mount = mount_options(value)
-        target = mount.get("target") or mount.get("dst") or mount.get("destination") or ""
-        if mount.get("type") in ("cache", "tmpfs") and (
-            word in target or target.rstrip("/").endswith(("/root", ".cache"))
-        ):
+    for mount in mounts(one.instruction, "cache", "tmpfs"):
+        if word in mount.target or mount.target.rstrip("/").endswith(("/root", ".cache")):
             return True
     for other in ran[number + 1 : number + 200]:
         if other.instruction is not one.instruction:

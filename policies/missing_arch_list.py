@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pipeline import mend
 from pipeline.analysis.architectures import VARIABLES, arch_lists, fleet_of, shown
-from pipeline.analysis.bases import is_at, root
+from pipeline.analysis.bases import is_at
 from pipeline.analysis.compiles import Compile, compiles
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 
@@ -34,7 +34,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     for each in arch_lists(dockerfile):
         first.setdefault(each.instruction.line, each.line)
     for one in found:
-        if _named(dockerfile, one, told, first):
+        if _named(one, told, first):
             continue
         variable = _OWN.get(one.what, "TORCH_CUDA_ARCH_LIST")
         if one.torch:
@@ -51,11 +51,11 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         )
 
 
-def _named(dockerfile: Dockerfile, one: Compile, told: frozenset[int], first: Mapping[int, int]) -> bool:
+def _named(one: Compile, told: frozenset[int], first: Mapping[int, int]) -> bool:
     """Does anything that this command sees name architectures: ENV, ARG, an export, its own options?"""
     if (
         one.stage.index in told
-        or _may_be_told_below(dockerfile, one)
+        or _may_be_told_below(one)
         or first.get(one.instruction.line, one.command.line + 1) <= one.command.line
     ):
         return True
@@ -63,9 +63,9 @@ def _named(dockerfile: Dockerfile, one: Compile, told: frozenset[int], first: Ma
     return any(name in words for name in (*VARIABLES, *_OPTIONS))
 
 
-def _may_be_told_below(dockerfile: Dockerfile, one: Compile) -> bool:
+def _may_be_told_below(one: Compile) -> bool:
     """Does the base set the variable, as NVIDIA's PyTorch images do, or is it one that cannot be told?"""
-    image = root(dockerfile, one.stage).image
+    image = one.stage.image
     return one.what != "nvcc" and (image is None or (one.torch and is_at(image, "nvidia/pytorch")))
 
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from pipeline import facts
-from pipeline.analysis.bases import as_written, problem_with
+from pipeline import facts, mend
+from pipeline.analysis.bases import as_written, is_placeholder, problem_with
 from pipeline.analysis.rebase import rebased
-from pipeline.analysis.walk import is_placeholder
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -21,7 +20,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
                 dockerfile,
                 f"{as_written(stage)} does not exist; the nearest tag that does is {near}",
                 hint=f"FROM {tag.repository}:{near}",
-                fix=Fix(f"take {near}", (edit,), safe=False) if edit else None,
+                fix=mend.fix(f"take {near}", edit, safe=False),
             )
 
 

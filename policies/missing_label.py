@@ -29,4 +29,5 @@ RULE = Rule(
     severity=Severity.WARNING,
     hint='write LABEL name="value" in the stage that ships',
     look=look,
+    takes={"labels": "texts"},
 )

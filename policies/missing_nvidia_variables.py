@@ -1,23 +1,23 @@
 """missing-nvidia-variables: CUDA in an image whose base does not ask the NVIDIA runtime for GPUs."""
 
-import re
 from collections.abc import Iterator
 
-from pipeline import facts, mend
+from pipeline import mend
 from pipeline.analysis import environment
-from pipeline.analysis.bases import shipped_base
+from pipeline.analysis.bases import official_name
 from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
 
 # Images that are known to set none of NVIDIA's variables.
-_PLAIN = r"(?:docker\.io/)?(?:library/)?(?:python|ubuntu|debian|rockylinux|almalinux|fedora|alpine|buildpack-deps)"
+_PLAIN = frozenset({
+    "python", "ubuntu", "debian", "rockylinux", "almalinux", "fedora", "alpine", "buildpack-deps",
+})  # fmt: skip
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the final stage where CUDA wheels ship on a plain base and NVIDIA_VISIBLE_DEVICES is set nowhere."""
-    image = shipped_base(dockerfile).image
-    if not re.fullmatch(_PLAIN, facts.reference(image or "").repository):
+    if official_name(dockerfile.final.image) not in _PLAIN:
         return
     if "NVIDIA_VISIBLE_DEVICES" in environment.shipped(dockerfile):
         return

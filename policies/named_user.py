@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 
-from pipeline.analysis.walk import resolved
+from pipeline.analysis.walk import last_shipped, resolved
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the last USER that ships when it is a name. root is runs-as-root's affair."""
-    for stage in dockerfile.shipped():
-        users = [instruction for instruction in stage.instructions if instruction.keyword == "USER"]
-        if users:
-            user = (resolved(dockerfile, stage, users[-1].words[0]) or "0").partition(":")[0].strip()
-            if user and user != "root" and not user.isdecimal():
-                message = f"{user} is a name: runAsNonRoot refuses to start what it cannot tell from root"
-                yield Problem(users[-1].line, message, stage=stage.label)
-            return
+    last = last_shipped(dockerfile, "USER")
+    if last is None:
+        return
+    user = (resolved(dockerfile, last.stage, last.instruction.words[0]) or "0").partition(":")[0].strip()
+    if user and user != "root" and not user.isdecimal():
+        message = f"{user} is a name: runAsNonRoot refuses to start what it cannot tell from root"
+        yield Problem(last.instruction.line, message, stage=last.stage.label)
 
 
 RULE = Rule(

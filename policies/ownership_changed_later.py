@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pipeline import mend
 from pipeline.analysis import shell
 from pipeline.analysis.calls import Call, calls, problem
-from pipeline.analysis.copies import lies_below
 from pipeline.analysis.made import Made, is_small, made, mounted, path_in_run
+from pipeline.analysis.paths import lies_below
 from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 

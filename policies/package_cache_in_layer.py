@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from pipeline import mend
 from pipeline.analysis import shell
-from pipeline.analysis.bases import shipped_base
-from pipeline.analysis.calls import Call, by_program, mounts, pips, place_in_run, problem, read
+from pipeline.analysis.calls import Call, by_program, place_in_run, problem, read
+from pipeline.analysis.installs import all_pip_installs
 from pipeline.analysis.shell import Command, Ran
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity, once_per_file
 
 
@@ -56,31 +57,30 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 
 def _python(dockerfile: Dockerfile) -> Iterator[Problem]:
-    if shipped_base(dockerfile).image is None:
+    if dockerfile.final.image is None:
         return  # a base that cannot be told may switch the cache off: PIP_NO_CACHE_DIR
-    shipped = (pip for pip in pips(dockerfile) if pip.stage.ships)
-    for _, installs in groupby(shipped, key=lambda pip: pip.one.instruction.line):
+    shipped = (one for one in all_pip_installs(dockerfile) if one.stage.ships)
+    for _, installs in groupby(shipped, key=lambda one: one.instruction.line):
         emptied: dict[str, int] = {}
-        for pip in installs:
-            one, instruction = pip.one, pip.one.instruction
-            name = "uv" if one.install.uv else "pip"
-            folder, option = f"/root/.cache/{name}", "--no-cache" if one.install.uv else "--no-cache-dir"
+        for one in installs:
+            uv = one.install.uv
+            name = "uv" if uv else "pip"
+            folder, option = f"/root/.cache/{name}", "--no-cache" if uv else "--no-cache-dir"
             switched_off = (
-                one.settings.get("UV_NO_CACHE" if one.install.uv else "PIP_NO_CACHE_DIR")
-                or one.settings.get("UV_CACHE_DIR" if one.install.uv else "PIP_CACHE_DIR")
+                one.settings.get("UV_NO_CACHE" if uv else "PIP_NO_CACHE_DIR")
+                or one.settings.get("UV_CACHE_DIR" if uv else "PIP_CACHE_DIR")
                 or one.install.flags & {"--no-cache-dir", "--no-cache", "-n"}
                 or "--cache-dir" in one.install.options
                 or any(word.startswith("--pip-args") and "--no-cache-dir" in word for word in one.command.arguments)
                 or any(word.startswith("$") for word in one.install.requirements)  # may hold options
             )
-            if switched_off or _mounted(instruction, folder):
+            if switched_off or _mounted(one.instruction, folder):
                 continue
             if name not in emptied:
-                emptied[name] = _last_emptied(shell.commands(dockerfile, instruction), name, folder)
+                emptied[name] = _last_emptied(shell.commands(dockerfile, one.instruction), name, folder)
             if emptied[name] < 0:
-                ran = Ran(one.command, instruction, pip.stage)
                 fix = _python_fix(one.command, option)
-                yield problem(ran, f"what {name} downloads stays in this layer", fix=fix)
+                yield problem(one.ran, f"what {name} downloads stays in this layer", fix=fix)
 
 
 def _python_fix(command: Command, option: str) -> Fix | None:
@@ -154,7 +154,7 @@ def _last_without_lists(dockerfile: Dockerfile) -> int:
 def _mounted(instruction: Instruction, folder: str) -> bool:
     """Is the folder, or one above or below it, a mount that no layer keeps?"""
     for one in mounts(instruction, "cache", "tmpfs"):
-        target = one["target"]
+        target = one.target
         # Another user's cache is as good: /home/app/.cache/pip
         if _covers(target, folder) or target.rstrip("/").endswith(("/.cache", folder.removeprefix("/root"))):
             return True

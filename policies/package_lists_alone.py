@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from pipeline import mend
 from pipeline.analysis import shell
-from pipeline.analysis.calls import APT, by_program, mounts, problem, read
+from pipeline.analysis.calls import APT, by_program, problem, read
 from pipeline.analysis.shell import Command, Ran
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity
 
 _INSTALLS = ("install", "build-dep", "satisfy", "upgrade", "dist-upgrade", "full-upgrade")
@@ -27,9 +28,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
                 alone = None
             elif updates and installs:
                 alone = None
-            elif updates and not any(
-                "/var/lib/apt" in one["target"] for one in mounts(instruction, "cache", "tmpfs")
-            ):
+            elif updates and not any("/var/lib/apt" in one.target for one in mounts(instruction, "cache", "tmpfs")):
                 alone = Ran(updates[0], instruction, stage)
 
 

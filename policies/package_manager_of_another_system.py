@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline.analysis import shell
-from pipeline.analysis.around import ALPINE, DEBIAN, REDHAT, SUSE, family
+from pipeline.analysis.bases import ALPINE, DEBIAN, REDHAT, SUSE, family
 from pipeline.analysis.calls import calls, problem
 from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, once_per_file
@@ -21,7 +21,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     for ran, _ in calls(dockerfile, *_HOME):
         if ran.instruction.line in seen:
             continue
-        system = family(dockerfile, ran.stage)
+        system = family(ran.stage.image)
         home = _HOME[ran.command.program]
         if system in _INSTEAD and system != home:
             seen.add(ran.instruction.line)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from pipeline.analysis.calls import Call, calls, mounts, place_in_run, problem
+from pipeline.analysis.calls import Call, calls, place_in_run, problem
 from pipeline.analysis.shell import Command, Ran, commands, needed
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _OPTIONS = {
@@ -55,7 +56,7 @@ def _is_password(ran: Ran, value: str) -> bool:
 
 def _readable(ran: Ran, text: str) -> bool:
     """Is it written out, or does it come from an ARG or ENV? Both stand in the history."""
-    if any(mounts(ran.instruction, "secret")) or "$(" in text or "`" in text or "/run/secrets" in text:
+    if mounts(ran.instruction, "secret") or "$(" in text or "`" in text or "/run/secrets" in text:
         return False
     if "$" not in text:
         return True

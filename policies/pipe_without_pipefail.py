@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.around import shell_of
 from pipeline.analysis.calls import after, problem
 from pipeline.analysis.shell import Command, Ran, commands, needed
+from pipeline.analysis.walk import shell_of
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity
 from pipeline.parse import tokens
 

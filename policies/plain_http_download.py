@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from pipeline import mend
 from pipeline.analysis import walk
-from pipeline.analysis.calls import calls, pips, problem
+from pipeline.analysis.calls import calls, problem
 from pipeline.analysis.fetches import fetches, is_checked
+from pipeline.analysis.installs import all_pip_installs
 from pipeline.analysis.shell import Ran
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Span
 from pipeline.parse import tokens
@@ -28,8 +29,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         for place, word in call.words:
             if call.verb in ("clone", "fetch", "submodule", "pull") and (_plain(word) or word.startswith("git://")):
                 yield _problem(dockerfile, ran, place, word)
-    for pip in pips(dockerfile):
-        ran = Ran(pip.one.command, pip.one.instruction, pip.stage)
+    for pip in all_pip_installs(dockerfile):
+        ran = pip.ran
         for place, word in enumerate(ran.command.argv):
             if _plain(word.partition("=")[2] if word.startswith("--") else word):
                 yield _problem(dockerfile, ran, place, word)

@@ -3,18 +3,16 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.analysis.bases import shipped_base
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
 
 _ENGINE_INSIDE = r"(?i)(?:^|[-:/._])dind(?:$|[-:._])|moby/buildkit"  # it cannot run otherwise
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield `privileged: true`, but for an engine inside of a container."""
-    from pipeline.lint.inputs.service import Service, problem
-
     service: Service = context.service
-    if not service.privileged or re.search(_ENGINE_INSIDE, shipped_base(dockerfile).image or ""):
+    if not service.privileged or re.search(_ENGINE_INSIDE, dockerfile.final.image or ""):
         return
     yield problem(service.places["privileged"], f"{service.name} has every right on the machine that root has")
 

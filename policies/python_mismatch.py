@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterator
 
 from pipeline.analysis import shell
-from pipeline.analysis.copies import Taken, absolute, chain, lies_below, taken, working_folder
-from pipeline.analysis.installs import substituted
+from pipeline.analysis.copies import Taken, taken
+from pipeline.analysis.paths import absolute, lies_below
 from pipeline.analysis.systems import Interpreter, interpreter
+from pipeline.analysis.variables import substituted
+from pipeline.analysis.walk import chain, working_folder
+from pipeline.analysis.wording import dotted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage, once_per_file
 
 _MOST = 100  # environments of a stage
@@ -25,8 +28,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if there is not None and there.version != here.version:
             yield Problem(
                 one.instruction.line,
-                f"{one.path} was made by Python {_dotted(there.version)}, and the image that ships has "
-                f"{_dotted(here.version)} in {here.folder}",
+                f"{one.path} was made by Python {dotted(there.version)}, and the image that ships has "
+                f"{dotted(here.version)} in {here.folder}",
                 stage=one.stage.label,
             )
         elif there is not None and there.folder != here.folder and not re.match(_SITE, one.path):
@@ -73,10 +76,6 @@ def _environment(command: shell.Command) -> str | None:
     if re.fullmatch(r"python3?", command.program) and words[1:3] == ("-m", "venv"):
         return plain[-1] if len(plain) > 1 and "--copies" not in words else None
     return plain[-1] if command.program == "virtualenv" and len(plain) == 1 else None
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
 
 
 RULE = Rule(

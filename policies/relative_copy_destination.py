@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.walk import inside, placed, resolved, root_of, states
+from pipeline.analysis.paths import inside
+from pipeline.analysis.walk import placed, resolved, states
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
 
@@ -21,7 +22,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             or before.folder_is_set
             or before.folder is None
             or not stage.needed
-            or root_of(dockerfile, stage).image == "scratch"
+            or stage.image == "scratch"
         ):
             continue
         path = resolved(dockerfile, stage, word)

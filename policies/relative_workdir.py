@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.walk import inside, placed, resolved, states
+from pipeline.analysis.paths import inside
+from pipeline.analysis.walk import placed, resolved, states
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
 from pipeline.parse import tokens
 

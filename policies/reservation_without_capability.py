@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each device of the reservations that has no list of capabilities."""
-    from pipeline.lint.inputs.service import Service, problem
-
     service: Service = context.service
     for one in service.reservations:
         if not one.complete:

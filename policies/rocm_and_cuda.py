@@ -3,30 +3,24 @@
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each wheel that ships and is made for the other maker's GPUs."""
-    base = facts.gpu_base(shipped_base(dockerfile).image)
+    base = facts.gpu_base(dockerfile.final.image)
     if base is None:
         return
     for wheel in shipped_wheels(dockerfile, context):
-        name = f"{wheel.name} {wheel.version}" if wheel.version else wheel.name
         rocm = (wheel.variant or "").startswith("rocm")
         if base.vendor == "amd" and not rocm and (wheel.brings_cuda or wheel.cuda is not None):
             how = "" if wheel.variant else " as the default index has it"
-            yield Problem(
-                wheel.line, f"{name}{how} is made for NVIDIA's CUDA, the base {base.name} for AMD", stage=wheel.stage
-            )
+            message = f"{wheel.title}{how} is made for NVIDIA's CUDA, the base {base.name} for AMD"
+            yield Problem(wheel.line, message, stage=wheel.stage)
         elif base.vendor == "nvidia" and rocm:
-            yield Problem(
-                wheel.line,
-                f"{name} from {wheel.variant} is made for AMD, the base {base.name} has CUDA",
-                stage=wheel.stage,
-            )
+            message = f"{wheel.title} from {wheel.variant} is made for AMD, the base {base.name} has CUDA"
+            yield Problem(wheel.line, message, stage=wheel.stage)
 
 
 RULE = Rule(

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from pipeline.analysis.around import family
-from pipeline.analysis.bases import shipped_base
-from pipeline.analysis.installs import substituted
-from pipeline.analysis.walk import is_placeholder
-from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
+from pipeline.analysis.bases import family, is_placeholder, shipped_base
+from pipeline.analysis.variables import substituted
+from pipeline.analysis.walk import last_shipped
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _ROOT = frozenset({"root", "0"})
 # Bases that say so in their name or tag, and publishers whose images end with a USER of their own.
@@ -22,27 +21,21 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     Without a USER the base decides; a base whose name says that it does not run as root is believed.
     A user that only a build argument gives is not judged.
     """
-    for stage in dockerfile.shipped():
-        users = [instruction for instruction in stage.instructions if instruction.keyword == "USER"]
-        if users:
-            last = users[-1]
-            user = substituted(last.words[0], stage) if last.words else ""
-            if user.partition(":")[0].strip().lower() in _ROOT:
-                yield Problem(last.line, "the image runs as root", stage=stage.label)
-            return
+    last = last_shipped(dockerfile, "USER")
+    if last is not None:
+        user = substituted(last.instruction.words[0], last.stage)
+        if user.partition(":")[0].strip().lower() in _ROOT:
+            yield Problem(last.instruction.line, "the image runs as root", stage=last.stage.label)
+        return
     base = shipped_base(dockerfile)
     if base.image is None or is_placeholder(base) or any(word in base.image for word in _NOT_ROOT):
         return
-    if base.image == "scratch" and not any(one.keyword in ("CMD", "ENTRYPOINT") for one in _shipped(dockerfile)):
+    if base.image == "scratch" and not any(last_shipped(dockerfile, one) for one in ("CMD", "ENTRYPOINT")):
         return  # files to copy from or to export: nothing in there runs
     message = "no USER is set, so the image runs as root"
-    if family(dockerfile, base) is None and "nvcr.io/nvidia/" not in base.image:
+    if family(base.image) is None and "nvcr.io/nvidia/" not in base.image:
         message += ", unless its base chose another user"
     yield Problem(dockerfile.final.line, message, stage=dockerfile.final.label)
-
-
-def _shipped(dockerfile: Dockerfile) -> Iterator[Instruction]:
-    return (instruction for stage in dockerfile.shipped() for instruction in stage.instructions)
 
 
 RULE = Rule(

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
+from policies.secret_in_image import credential
 
 # What nobody keeps secret: words in one case, with a few digits behind them; and what says that it is to be replaced.
 _MADE_UP = (
@@ -18,9 +20,6 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
     Values that a variable of compose brings are not in the file, even if their default is. No message repeats one.
     """
-    from pipeline.lint.inputs.service import Service, problem
-    from policies.secret_in_image import credential
-
     service: Service = context.service
     for one in service.settings:
         if one.varies or (what := credential(one.name, one.value)) is None:

@@ -7,6 +7,7 @@ from posixpath import basename
 
 from pipeline import lazily
 from pipeline.analysis.shell import Command, needed
+from pipeline.analysis.walk import copied_from
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Span, Stage
 from pipeline.parse import tokens
 
@@ -93,10 +94,22 @@ def _spelled_out(instruction: Instruction, stage: Stage) -> Iterator[Problem]:
         yield Problem(instruction.line, message, stage=stage.label)
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
+    """Does a variable of this name hold a credential?"""
     if not name.upper().rstrip("0123456789").endswith(_ENDS):
         return False  # most names, and cheaper than an expression
     return bool(_NAME.fullmatch(name)) and not _NOT_A_SECRET.fullmatch(name)
+
+
+def is_harmless(value: str) -> bool:
+    """Is this value no credential, whatever the name of its variable?"""
+    return _HARMLESS_VALUE.fullmatch(value) is not None
+
+
+def known_tokens(text: str) -> Iterator[re.Match[str]]:
+    """Yield each access token of a known format."""
+    if any(begin in text for begin in _BEGINNINGS):
+        yield from _KNOWN_TOKEN.finditer(text)
 
 
 def credential(name: str, value: str) -> str | None:
@@ -105,7 +118,7 @@ def credential(name: str, value: str) -> str | None:
         return "a URL with a password in it"
     if _KNOWN_TOKEN.search(value):
         return "an access token"
-    return "a secret" if _is_secret(name) and not _HARMLESS_VALUE.fullmatch(value) else None
+    return "a secret" if is_secret(name) and not _HARMLESS_VALUE.fullmatch(value) else None
 
 
 def _whole(instruction: Instruction) -> str:
@@ -120,7 +133,7 @@ def _arguments(stage: Stage) -> Iterator[Problem]:
         if instruction.keyword == "ARG":
             names = (word for word in instruction.words if "=" not in word or word.endswith(("=", '=""', "=''")))
             found = (word.partition("=")[0] for word in names)
-            waiting |= {name for name in found if _is_secret(name) and name not in stage.environment}
+            waiting |= {name for name in found if is_secret(name) and name not in stage.environment}
         elif instruction.keyword == "RUN" and waiting:
             used = {found[1] for found in re.finditer(r"\$\{?(\w+)", _whole(instruction))} & waiting
             if used:
@@ -135,7 +148,7 @@ def _commands(dockerfile: Dockerfile) -> Iterator[Problem]:
     """Credentials that a RUN writes out: `HF_TOKEN=… python`, `export API_KEY=…`, `--token …`."""
     for one in needed(dockerfile):
         for name, value in _pairs(one.command):
-            if not _is_secret(name):
+            if not is_secret(name):
                 continue
             if not _HARMLESS_VALUE.fullmatch(value) and "$" not in value and "`" not in value:
                 if not _KNOWN_TOKEN.search(value):  # said already
@@ -178,7 +191,7 @@ def _variables(dockerfile: Dockerfile, instruction: Instruction, stage: Stage, a
             message = f"{name} holds a URL with a password in it"
         elif anywhere and _KNOWN_TOKEN.search(value):
             message = f"{name} holds an access token"
-        elif not _is_secret(name) or _HARMLESS_VALUE.fullmatch(value):
+        elif not is_secret(name) or _HARMLESS_VALUE.fullmatch(value):
             continue
         elif value.startswith("$"):
             if instruction.keyword == "ARG" or not stage.ships:
@@ -192,7 +205,7 @@ def _variables(dockerfile: Dockerfile, instruction: Instruction, stage: Stage, a
 
 
 def _copied(instruction: Instruction, stage: Stage) -> Iterator[Problem]:
-    if any(flag.startswith("--from=") for flag in instruction.flags):
+    if copied_from(instruction) is not None:
         return
     for word in instruction.words[:-1]:
         path = word.rstrip("/")

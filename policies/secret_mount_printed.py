@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from pipeline.analysis import shell
-from pipeline.analysis.calls import mounts, problem, read
+from pipeline.analysis.calls import problem, read
 from pipeline.analysis.made import mounted, path_in_run
 from pipeline.analysis.shell import Command, Ran
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity
 
 _KEEPS = {  # what these are told they write down: where
@@ -32,9 +33,9 @@ def _names(instruction: Instruction) -> tuple[str, ...]:
     """How the RUN can name its secrets: by their paths, or by their variables."""
     found = []
     for one in mounts(instruction, "secret"):
-        found.append(one["target"] or f"/run/secrets/{one.get('id', '')}")
-        if one.get("env"):
-            found += [f"${one['env']}", f"${{{one['env']}}}"]
+        found.append(one.target or f"/run/secrets/{one.options.get('id', '')}")
+        if name := one.options.get("env"):
+            found += [f"${name}", f"${{{name}}}"]
     return tuple(name for name in found if name.rstrip("/") not in ("/run/secrets", ""))
 
 

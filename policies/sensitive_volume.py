@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pipeline import mend
 from pipeline.analysis import walk
-from pipeline.analysis.installs import substituted
+from pipeline.analysis.variables import substituted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _WHOLE = frozenset(

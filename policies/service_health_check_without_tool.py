@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-from pipeline.analysis import contents
+from pipeline.analysis import contents, shell
 from pipeline.analysis.bases import as_written, shipped_base
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the health check whose program neither the base has, as far as it is known, nor anything installs."""
-    from pipeline.lint.inputs.service import Service, problem
-
     service: Service = context.service
     place = service.places.get("healthcheck")
     if service.healthcheck is None or place is None or not service.whole:
@@ -27,8 +26,6 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 def _programs(test: object) -> Iterator[str]:
     """What a `test` calls: a list that begins with CMD or CMD-SHELL, or a text for the shell."""
-    from pipeline.analysis import shell
-
     words = tuple(word for word in test if isinstance(word, str)) if isinstance(test, list) else ()
     if words[:1] == ("CMD",) and len(words) == len(test):  # type: ignore[arg-type]
         script = shell.shell_script(shell.command(words[1:], 1))

@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.analysis.service_needs import shares_memory
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
 
 _SMALL = r"(?i)(\d+(?:\.\d+)?)\s*([kmg]?)b?"
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -12,11 +14,8 @@ _DEFAULT = 64 << 20
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the service on vLLM, SGLang, Triton, TensorRT-LLM or TGI with no more than the default in /dev/shm."""
-    from pipeline.analysis.served import shares_memory
-    from pipeline.lint.inputs.service import Service, problem
-
     service: Service = context.service
-    if not service.whole or "ipc" in service.places or any("/dev/shm" in one for one in service.volumes):
+    if not service.whole or "ipc" in service.places or any("/dev/shm" in one.text for one in service.volumes):
         return
     place = service.places.get("shm_size")
     if "tmpfs" in service.places or (place is not None and (_bytes(service.shm_size) or _DEFAULT + 1) > _DEFAULT):

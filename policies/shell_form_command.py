@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pipeline.analysis import shell
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 
-_SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ash"})
-
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield the shipped image's ENTRYPOINT and CMD that run below a shell without `exec`.
@@ -45,7 +43,7 @@ def _below_a_shell(dockerfile: Dockerfile, instruction: Instruction) -> bool:
     if len(commands) > 1:
         return True
     only = commands[0]
-    if only.program in _SHELLS and all(word.startswith("-") and "c" not in word for word in only.arguments):
+    if only.program in shell.SHELLS and all(word.startswith("-") and "c" not in word for word in only.arguments):
         return False  # a prompt: nothing in there waits for SIGTERM
     return not _becomes_it(instruction)
 

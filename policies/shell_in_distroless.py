@@ -4,7 +4,8 @@ import posixpath
 from collections.abc import Iterator
 
 from pipeline.analysis import walk
-from pipeline.analysis.around import DISTROLESS, SCRATCH, family
+from pipeline.analysis.bases import DISTROLESS, SCRATCH, family
+from pipeline.analysis.paths import inside
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 
 _FOLDERS = ("/", "/bin", "/usr", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local", "/usr/local/bin", "/busybox")
@@ -13,7 +14,7 @@ _FOLDERS = ("/", "/bin", "/usr", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local",
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each shell form on scratch or distroless, unless a COPY or ADD may have brought a shell."""
     for stage in dockerfile.stages:
-        system = family(dockerfile, stage) if stage.needed and stage.parent is None else None
+        system = family(stage.image) if stage.needed and stage.parent is None else None
         if system not in (DISTROLESS, SCRATCH):
             continue
         name = "an empty image" if system == SCRATCH else "a distroless image"
@@ -37,7 +38,7 @@ def _may_bring_a_shell(dockerfile: Dockerfile, stage: Stage, instruction: Instru
     if instruction.keyword not in ("COPY", "ADD"):
         return False
     target = walk.resolved(dockerfile, stage, instruction.words[-1])
-    path = walk.inside(walk.states(dockerfile)[instruction.line].folder or "/", target)
+    path = inside(walk.states(dockerfile)[instruction.line].folder or "/", target)
     if path is None or path in _FOLDERS:
         return True
     return posixpath.basename(path) in ("sh", "bash", "busybox", "bin")

@@ -27,5 +27,6 @@ RULE = Rule(
     severity=Severity.WARNING,
     hint="ShellCheck's wiki explains each code",
     look=look,
+    takes={"level": "text", "except": "texts"},
     by_default=False,
 )

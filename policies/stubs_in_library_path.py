@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 
+from pipeline import mend
 from pipeline.analysis import environment
-from pipeline.analysis.installs import substituted
 from pipeline.analysis.shell import Command, Ran, shipped
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Stage
+from pipeline.analysis.variables import substituted
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage
 
 _LIBRARY = r"/stubs/lib[\w.-]*\.so[\d.]*$"
 
@@ -39,7 +40,7 @@ def _variable(dockerfile: Dockerfile) -> Iterator[Problem]:
         dockerfile,
         setting,
         "LD_LIBRARY_PATH holds CUDA's stubs folder: libraries without code come before the driver's",
-        fix=Fix("take the stubs folder out of LD_LIBRARY_PATH", (edit,), safe=False) if edit else None,
+        fix=mend.fix("take the stubs folder out of LD_LIBRARY_PATH", edit, safe=False),
     )
 
 

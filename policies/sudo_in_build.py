@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.around import is_root
 from pipeline.analysis.shell import Ran, needed
+from pipeline.analysis.walk import is_root
 from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity, Span
 
 
@@ -16,7 +16,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         words = ran.command.words
         if len(words) < 2 or words[0].rpartition("/")[2] != "sudo":
             continue
-        root = is_root(dockerfile, ran.instruction)
+        root = is_root(dockerfile, ran.stage, ran.instruction)
         message = "sudo in a build that runs as root already" if root else _MESSAGE
         at = ran.command.spans[0] if ran.command.spans else None
         fix = _fix(dockerfile, ran) if root else None

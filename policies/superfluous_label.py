@@ -24,4 +24,5 @@ RULE = Rule(
     severity=Severity.INFO,
     hint="delete it, or add it to the rule's `labels` in policy.yaml",
     look=look,
+    takes={"labels": "texts"},
 )

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from pipeline import mend
-from pipeline.analysis.calls import Call, calls, pips, problem
-from pipeline.analysis.shell import Ran
+from pipeline.analysis.calls import Call, calls, problem
+from pipeline.analysis.installs import all_pip_installs
+from pipeline.analysis.shell import Command, Ran
 from pipeline.model import Context, Dockerfile, Edit, Problem, Rule, Severity, Span
 
 _OPTIONS = {
@@ -29,14 +30,14 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             yield problem(ran, f"`{ran.command.program} {option[1]}`: {_NO}", at=option[0], fix=fix)
         elif (said := _setting(ran, call)) is not None:
             yield problem(ran, f"{said}: {_NO}")
-    for pip in pips(dockerfile):
+    for pip in all_pip_installs(dockerfile):
         for name in ("--trusted-host", "--allow-insecure-host"):
-            if name in pip.one.install.options:
-                host, command = pip.one.install.options[name], pip.one.command
+            if name in pip.install.options:
+                host, command = pip.install.options[name], pip.command
                 at = next((at for at, word in enumerate(command.argv) if word.split("=")[0] == name), 0)
-                ran = Ran(command, pip.one.instruction, pip.stage)
-                fix = mend.fix(f"drop {name}", _with_value(dockerfile, ran, at), safe=False)
-                yield problem(ran, f"pip takes packages from {host} without a check of who answers", at=at, fix=fix)
+                fix = mend.fix(f"drop {name}", _with_value(dockerfile, command, at), safe=False)
+                message = f"pip takes packages from {host} without a check of who answers"
+                yield problem(pip.ran, message, at=at, fix=fix)
 
 
 def _setting(ran: Ran, call: Call) -> str | None:
@@ -59,13 +60,12 @@ def _setting(ran: Ran, call: Call) -> str | None:
     return None
 
 
-def _with_value(dockerfile: Dockerfile, ran: Ran, at: int) -> Edit | None:
+def _with_value(dockerfile: Dockerfile, command: Command, at: int) -> Edit | None:
     """Delete an option and the word after it that is its value."""
-    command = ran.command
     edit = mend.word_dropped(dockerfile, command, at)
     if edit is None or "=" in command.argv[at]:
         return edit
-    value = command.argv_spans[at + 1] if at + 1 < len(command.argv_spans) else None
+    value = command.span_at(at + 1)
     if value is None:
         return None
     both = Span(edit.span.start, value.end)

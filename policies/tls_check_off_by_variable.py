@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from pipeline import mend
 from pipeline.analysis import environment, walk
 from pipeline.analysis.calls import after, by_program, problem
-from pipeline.analysis.environment import Setting
 from pipeline.analysis.shell import needed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
@@ -23,13 +22,11 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     if not any(name in upper for name in _OFF):
         return
     for placed in walk.placed(dockerfile, "ENV"):
-        words = placed.instruction.words
-        for index in range(len(words) // 3):
-            name, value = words[3 * index], words[3 * index + 1]
-            if placed.stage.needed and _turns_off(name, value):
-                setting = Setting(name, value, placed.instruction, placed.stage, index)
-                fix = mend.fix(f"drop {name}", environment.dropped(dockerfile, setting), safe=False)
-                yield environment.problem(dockerfile, setting, _message(name, value), fix=fix)
+        for setting in environment.settings(*placed) if placed.stage.needed else ():
+            if _turns_off(setting.name, setting.written):
+                fix = mend.fix(f"drop {setting.name}", environment.dropped(dockerfile, setting), safe=False)
+                message = _message(setting.name, setting.written)
+                yield environment.problem(dockerfile, setting, message, fix=fix)
     for placed in walk.placed(dockerfile, "ARG"):
         for word in placed.instruction.words:
             name, _, value = word.partition("=")

@@ -28,4 +28,5 @@ RULE = Rule(
     severity=Severity.WARNING,
     hint="join RUNs that belong together, copy several files at once, or ship a stage that copies the result",
     look=look,
+    takes={"most": "number"},
 )

@@ -7,6 +7,7 @@ from packaging.version import Version
 from pipeline import facts
 from pipeline.analysis.systems import interpreter
 from pipeline.analysis.wheels import shipped_wheels
+from pipeline.analysis.wording import dotted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage
 
 
@@ -30,7 +31,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 def _python(dockerfile: Dockerfile, stage: Stage) -> str | None:
     found = interpreter(dockerfile, stage)
-    return f"{found.version[0]}.{found.version[1]}" if found else None
+    return dotted(found.version) if found else None
 
 
 RULE = Rule(

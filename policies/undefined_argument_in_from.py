@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from pipeline.analysis.walk import nearest, placed
+from pipeline.analysis.walk import global_arguments, missing, nearest, placed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage
-from pipeline.parse.expand import BadWord, Lexer
 
 _MOST = 200  # ARGs that are looked at to tell where a name is declared
 _PARTS = ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")
@@ -14,33 +13,17 @@ PREDEFINED = frozenset(f"{side}{part}" for side in ("BUILD", "TARGET") for part 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each name in a FROM or its platform that has no value there and no default beside it."""
-    known = [
-        word.partition("=")[0]
-        for instruction in dockerfile.instructions[
-            : dockerfile.instructions.index(dockerfile.stages[0].instructions[0])
-        ]
-        for word in instruction.words
-    ]
+    known = [word.partition("=")[0] for one in global_arguments(dockerfile) for word in one.words]
     for stage in dockerfile.stages:
         start = stage.instructions[0]
         if "$" in start.original:
-            for name in sorted(_missing(dockerfile, (start.words[0], *start.flags)) - {*known, *PREDEFINED}):
+            for name in sorted(missing(dockerfile, (start.words[0], *start.flags)) - {*known, *PREDEFINED}):
                 yield Problem(
                     stage.line,
                     _message(dockerfile, stage, name),
                     stage=stage.label,
                     hint=_hint(dockerfile, name, known),
                 )
-
-
-def _missing(dockerfile: Dockerfile, words: tuple[str, ...]) -> set[str]:
-    lexer = Lexer(dockerfile.directives.get("escape", "\\"))
-    try:
-        for word in words:
-            lexer.word(word, {})
-    except BadWord:
-        return set()
-    return lexer.missing
 
 
 def _message(dockerfile: Dockerfile, stage: Stage, name: str) -> str:

@@ -5,9 +5,9 @@ from itertools import chain
 from typing import Any
 
 from pipeline import mend
-from pipeline.analysis.walk import is_plain, nearest, root_of
+from pipeline.analysis.bases import is_plain
+from pipeline.analysis.walk import global_arguments, missing, nearest, root_of
 from pipeline.model import Context, Dockerfile, Fix, Instruction, Problem, Rule, Severity, Stage, once_per_file
-from pipeline.parse.expand import BadWord, Lexer
 from policies.undefined_argument_in_from import PREDEFINED
 
 _EXPANDED = frozenset({"ADD", "ARG", "COPY", "ENV", "EXPOSE", "LABEL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"})
@@ -25,12 +25,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """
     if "$" not in dockerfile.text:
         return
-    outer = {
-        word.partition("=")[0]
-        for instruction in dockerfile.instructions
-        if instruction.line < dockerfile.stages[0].line
-        for word in instruction.words
-    }
+    outer = {word.partition("=")[0] for instruction in global_arguments(dockerfile) for word in instruction.words}
     seen: list[set[str]] = []
     for stage in dockerfile.stages:
         names = set(seen[stage.parent]) if stage.parent is not None else set()
@@ -57,18 +52,12 @@ def _last_set(dockerfile: Dockerfile, stage: Stage) -> dict[str, int]:
     return {name: one.line for one in stage.instructions for name in _set(one)}
 
 
-def _missing(dockerfile: Dockerfile, instruction: Instruction) -> set[str]:
+def _missing(dockerfile: Dockerfile, instruction: Instruction) -> frozenset[str]:
     """The variables of an instruction's words that would have to have a value of their own."""
     words = instruction.words[1::3] if instruction.keyword == "ENV" else instruction.words
-    lexer = Lexer(dockerfile.directives.get("escape", "\\"))
-    try:
-        for word in (*words, *instruction.flags):
-            if "$" in word and "<<" not in word:
-                lexer.word(word, {})
-    except BadWord:
-        return set()
+    used = (word for word in (*words, *instruction.flags) if "$" in word and "<<" not in word)
     # Its own names: `ENV A=x:$A` adds to what the base may bring, `ARG A B=$A` sees the one before.
-    return lexer.missing - set(_set(instruction))
+    return missing(dockerfile, used) - set(_set(instruction))
 
 
 def _problem(
@@ -86,7 +75,7 @@ def _problem(
     later = _last_set(dockerfile, stage).get(name, 0)
     if later > instruction.line:
         return _made(instruction, stage, f"${name} is set only later, on line {later}", hint="move that line up")
-    if is_plain(stage):
+    if is_plain(stage.image):
         meant = nearest(dockerfile, name, chain(names, outer))
         return _made(instruction, stage, f"${name} is empty here: nothing sets it",
                      hint=f"did you mean ${meant}?" if meant else None)  # fmt: skip

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from packaging.version import InvalidVersion, Version
 
-from pipeline import facts
+from pipeline import facts, mend
 from pipeline.analysis.bases import as_written, is_at, problem_with
 from pipeline.analysis.rebase import rebased
-from pipeline.model import Context, Dockerfile, Fix, Problem, Rule, Severity
+from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _PYTORCH = r"(?P<torch>\d+\.\d+(?:\.\d+)?)-cuda(?P<cuda>[\d.]+)-cudnn(?P<cudnn>\d+)-(?P<flavour>runtime|devel)"
 _MONTHLY = {  # NVIDIA's monthly images, and what follows YY.MM
@@ -30,7 +30,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             continue
         why, better = found
         edit = rebased(dockerfile, stage, f"{parts.repository}:{better}") if better else None
-        fix = Fix(f"take {better}", (edit,), safe=False) if edit else None
+        fix = mend.fix(f"take {better}", edit, safe=False)
         yield problem_with(stage, dockerfile, f"{as_written(stage)} does not exist: {why}", fix=fix)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from pipeline.analysis import shell
-from pipeline.analysis.walk import is_plain, placed, resolved, root_of, short_name
+from pipeline.analysis.bases import is_plain, official_name
+from pipeline.analysis.walk import chain, placed, resolved
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 
 _MOST = 50  # USERs of one file that are looked at
@@ -36,8 +37,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         user = (resolved(dockerfile, stage, instruction.words[0]) or "0").partition(":")[0].strip()
         if not re.fullmatch(r"[a-z_][a-z0-9_-]*", user) or user in _USUAL or not stage.needed:
             continue
-        root = root_of(dockerfile, stage)
-        if not (is_plain(root) or short_name(root) == "nvidia/cuda"):
+        if not (is_plain(stage.image) or official_name(stage.image) == "nvidia/cuda"):
             continue
         if not _may_exist(dockerfile, stage, instruction, user):
             yield Problem(instruction.line, f"nothing creates the user {user}", stage=stage.label)
@@ -45,15 +45,11 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
 
 def _may_exist(dockerfile: Dockerfile, stage: Stage, before: Instruction, user: str) -> bool:
-    chain: Stage | None = stage
-    while chain is not None:
-        for instruction in chain.instructions:
-            if instruction.line >= before.line:
-                break
-            if _may_make(dockerfile, instruction, user):
-                return True
-        chain = None if chain.parent is None else dockerfile.stages[chain.parent]
-    return False
+    return any(
+        one.line < before.line and _may_make(dockerfile, one, user)
+        for each in chain(dockerfile, stage)
+        for one in each.instructions
+    )
 
 
 def _may_make(dockerfile: Dockerfile, instruction: Instruction, user: str) -> bool:

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from pipeline import facts
-from pipeline.analysis.bases import as_written, problem_with
-from pipeline.analysis.walk import is_placeholder
+from pipeline.analysis.bases import as_written, is_placeholder, problem_with
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 from pipeline.parse.grammar import near
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from pipeline.analysis.calls import Call, calls, problem
-from pipeline.analysis.installs import substituted
 from pipeline.analysis.shell import Ran
+from pipeline.analysis.variables import substituted
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _BRANCH = r"(?:origin/)?(?:main|master|trunk|develop|devel|dev|next|nightly|latest|stable|staging|head|HEAD)"

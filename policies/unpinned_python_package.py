@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.analysis.calls import Pip, pips
+from pipeline.analysis.calls import problem
+from pipeline.analysis.installs import all_pip_installs
+from pipeline.analysis.wording import listed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 _COMMIT = r"@[0-9a-f]{7,40}(?:[#;]|$)"
@@ -15,20 +17,15 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
 
     Constraint files count as versions, and requirement files are left to the rules that read them.
     """
-    for pip in pips(dockerfile):
-        install = pip.one.install
+    for pip in all_pip_installs(dockerfile):
+        install = pip.install
         if not pip.stage.ships or install.options.keys() & {"-c", "--constraint", "--constraints", "--exclude-newer"}:
             continue
-        if "PIP_CONSTRAINT" in pip.one.settings or "UV_CONSTRAINT" in pip.one.settings:
+        if "PIP_CONSTRAINT" in pip.settings or "UV_CONSTRAINT" in pip.settings:
             continue
         loose = [one for one in install.requirements if _loose(one)]
         if loose:
-            more = f" and {len(loose) - 3} more" if len(loose) > 3 else ""
-            yield _problem(pip, f"no version for {', '.join(loose[:3])}{more}")
-
-
-def _problem(pip: Pip, message: str) -> Problem:
-    return Problem(pip.one.command.line, message, stage=pip.stage.label, at=pip.one.command.span)
+            yield problem(pip.ran, f"no version for {listed(loose)}")
 
 
 def _loose(requirement: str) -> bool:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from pipeline.analysis.calls import APT, DNF, calls, problem
-from pipeline.analysis.installs import substituted
+from pipeline.analysis.variables import substituted
+from pipeline.analysis.wording import listed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
-_INSTALLS = {**dict.fromkeys(APT, "install"), **dict.fromkeys(DNF, "install"), "apk": "add", "zypper": "install"}
+_INSTALLS = {**dict.fromkeys((*APT, *DNF, "zypper"), "install"), "apk": "add"}
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -19,8 +20,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         names = [name for word in call.operands for name in substituted(word, ran.stage).split()]
         loose = [name for name in names if not _pinned(program, name)]
         if loose:
-            more = f" and {len(loose) - 3} more" if len(loose) > 3 else ""
-            yield problem(ran, f"no version for {', '.join(loose[:3])}{more}")
+            yield problem(ran, f"no version for {listed(loose)}")
 
 
 def _pinned(program: str, name: str) -> bool:

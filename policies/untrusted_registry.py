@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from pipeline.analysis.bases import problem_with
-from pipeline.analysis.walk import copied_from, placed
+from pipeline.analysis.walk import origins, placed
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
-from pipeline.parse import mount_options
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
@@ -24,11 +23,10 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
             yield problem_with(stage, dockerfile, f"{stage.image} comes from {_host(stage.image)}")
     names = {stage.name for stage in dockerfile.stages}
     for instruction, stage in placed(dockerfile, "COPY", "RUN"):
-        if not stage.needed or not instruction.flags:
+        if not stage.needed:
             continue
-        mounts = (flag[8:] for flag in instruction.flags if flag.startswith("--mount="))
-        for image in (copied_from(instruction), *(mount_options(mount).get("from") for mount in mounts)):
-            if not image or image.isdecimal() or image.lower() in names or "/" not in image + ":":
+        for image in origins(instruction):
+            if image.isdecimal() or image.lower() in names or "/" not in image + ":":
                 continue
             if (":" in image or "/" in image or "@" in image) and not _is_allowed(image, allowed, tree):
                 yield Problem(instruction.line, f"{image} comes from {_host(image)}", stage=stage.label)
@@ -59,4 +57,5 @@ RULE = Rule(
     severity=Severity.ERROR,
     hint="take the image from an allowed registry, or add its registry to the rule's `allowed` in policy.yaml",
     look=look,
+    takes={"allowed": "texts"},
 )

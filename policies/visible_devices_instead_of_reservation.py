@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
+from pipeline.model.service import Service, problem
 
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield NVIDIA_VISIBLE_DEVICES where only NVIDIA's runtime would read it, and another one runs the service."""
-    from pipeline.lint.inputs.service import Service, problem
-
     service: Service = context.service
     setting = service.visible_devices
     if setting is None or service.may_get_gpu or service.privileged:

@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 
 from pipeline.analysis.calls import read
-from pipeline.analysis.installs import substituted
 from pipeline.analysis.shell import Ran, shipped
+from pipeline.analysis.variables import substituted
+from pipeline.analysis.walk import mounts
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
-from pipeline.parse import flag_values, mount_options, tokens
+from pipeline.parse import tokens
 
 _ENDS = (".safetensors", ".gguf", ".ggml", ".ckpt", ".pth", ".pt", ".onnx")
 _BINARY = r"(?i)huggingface\.co|hf\.co|/models?/|pytorch_model|ggml-"  # a .bin there is one of a model
@@ -104,15 +105,12 @@ def _elsewhere(dockerfile: Dockerfile, one: Ran) -> bool:
     words = [substituted(word, one.stage) for word in one.command.words]
     local = any(word.startswith("--local-dir") for word in words)
     own = [value for name in _CACHES if (value := dockerfile.final.environment.get(name))]
-    for value in flag_values(one.instruction, "mount"):
-        mount = mount_options(value)
-        if mount.get("type") in ("cache", "tmpfs"):
-            target = substituted(mount.get("target") or mount.get("dst") or mount.get("destination") or "", one.stage)
-            target = target.rstrip("/") or "/"
-            if any(word == target or word.startswith(f"{target}/") for word in (*words, *own)):
-                return True
-            if not local and re.search(_CACHE_FOLDER, target):
-                return True
+    for mount in mounts(one.instruction, "cache", "tmpfs"):
+        target = substituted(mount.target, one.stage).rstrip("/") or "/"
+        if any(word == target or word.startswith(f"{target}/") for word in (*words, *own)):
+            return True
+        if not local and re.search(_CACHE_FOLDER, target):
+            return True
     return False
 
 
@@ -138,8 +136,7 @@ def _python(dockerfile: Dockerfile, instruction: Instruction, stage: Stage) -> I
     """`RUN python <<EOF` with from_pretrained."""
     if not re.match(r"(?i)run\s+(?:--\S+\s+)*(?:\S*/)?python", instruction.original):
         return
-    kinds = {mount_options(value).get("type") for value in flag_values(instruction, "mount")}
-    if kinds & {"cache", "tmpfs"}:
+    if mounts(instruction, "cache", "tmpfs"):
         return
     for heredoc, span in zip(instruction.heredocs, tokens(dockerfile, instruction).heredocs, strict=False):
         if re.search(_LOADS, heredoc.content):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline import facts
 from pipeline.analysis.bases import shipped_base
-from pipeline.analysis.conda import conda_cuda
+from pipeline.analysis.installs.conda import conda_cuda
 from pipeline.analysis.wheels import shipped_wheels
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
@@ -18,12 +18,11 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     for wheel in shipped_wheels(dockerfile, context):
         cuda = wheel.cuda or facts.wheel_cuda(wheel.name, wheel.version, wheel.variant)
         if cuda is not None and cuda.major != base.cuda.major:
-            name = f"{wheel.name} {wheel.version}" if wheel.version else wheel.name
-            if wheel.variant and not (wheel.version and wheel.version.local):
-                name += f" from the {wheel.variant} index"
-            message = f"{name} is made for CUDA {cuda}, the base has CUDA {base.cuda}"
+            by_index = wheel.variant and not (wheel.version and wheel.version.local)
+            where = f" from the {wheel.variant} index" if by_index else ""
+            message = f"{wheel.title}{where} is made for CUDA {cuda}, the base has CUDA {base.cuda}"
             yield Problem(wheel.line, message, stage=wheel.stage)
-    for one in conda_cuda(dockerfile):
+    for one in conda_cuda(dockerfile, context):
         if one.cuda is not None and one.cuda.major != base.cuda.major:
             message = f"{one.name} of conda brings CUDA {one.cuda}, the base has CUDA {base.cuda}"
             yield Problem(one.line, message, stage=one.stage)

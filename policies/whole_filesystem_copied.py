@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.analysis.walk import begins_at_root, copied_from, placed, root_of
+from pipeline.analysis.bases import begins_at_root
+from pipeline.analysis.walk import copied_from, placed, stage_named
 from pipeline.model import Context, Dockerfile, Problem, Rule, Severity, Stage
 
 
@@ -12,22 +13,20 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     Onto the root of scratch it is how layers are flattened; from a stage that begins at scratch, or at an image that
     may hold a single tool, it copies only what was put there. These are left alone.
     """
-    stages = {stage.name: stage for stage in dockerfile.stages if stage.name}
     for instruction, stage in placed(dockerfile, "COPY"):
         name = copied_from(instruction)
         if name is None or not stage.needed or "/" not in instruction.words[:-1]:
             continue
-        source = dockerfile.stages[int(name)] if name.isdecimal() else stages.get(name.lower())
+        source = stage_named(dockerfile, stage, name)
         flattens = stage.image == "scratch" and instruction.words[-1].rstrip("/.") == ""
-        if source is not None and not flattens and _holds_a_system(dockerfile, source):
+        if source is not None and not flattens and _holds_a_system(source):
             message = f"everything in the stage {name} is copied, its system too"
             yield Problem(instruction.line, message, stage=stage.label)
 
 
-def _holds_a_system(dockerfile: Dockerfile, stage: Stage) -> bool:
+def _holds_a_system(stage: Stage) -> bool:
     """Does the stage begin at an image that is known to hold one? Others may hold a single tool (tonistiigi/xx)."""
-    root = root_of(dockerfile, stage)
-    return root.image != "scratch" and begins_at_root(root)
+    return stage.image != "scratch" and begins_at_root(stage.image)
 
 
 RULE = Rule(

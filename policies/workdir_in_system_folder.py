@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.analysis.walk import inside, resolved, states
+from pipeline.analysis.paths import inside
+from pipeline.analysis.walk import resolved, states
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 
 _SYSTEM = frozenset({

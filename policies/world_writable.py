@@ -22,7 +22,7 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if not ran.stage.ships or not _is_open(mode) or all(path.rstrip("/") in _TEMPORARY for path in call.operands):
             continue
         place = call.words[0][0]
-        span = ran.command.argv_spans[place] if place < len(ran.command.argv_spans) else None
+        span = ran.command.span_at(place)
         closed = _closed(mode)
         edit = mend.replaced(span, closed) if span and closed else None
         fix = mend.fix(f"chmod {closed}", edit, safe=False) if _are_programs(call) else None

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from pipeline.analysis import shell
-from pipeline.analysis.walk import by_keyword, inside, resolved, states
+from pipeline.analysis.paths import inside
+from pipeline.analysis.walk import by_keyword, resolved, states
 from pipeline.model import Context, Dockerfile, Instruction, Problem, Rule, Severity, Stage
 
 _WRITES = frozenset({"chmod", "chown", "cp", "install", "ln", "mkdir", "mv", "rm", "tar", "touch", "unzip"})

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pipeline import facts
 from pipeline.analysis import shell
-from pipeline.analysis.installs import substituted
+from pipeline.analysis.variables import substituted
 from pipeline.mend import content
 from pipeline.model import Context, Dockerfile, Instruction, Span, Stage, Token, once_per_file
 from pipeline.parse import tokens

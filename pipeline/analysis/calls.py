@@ -11,15 +11,18 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.analysis import shell
-from pipeline.analysis.installs import PythonInstall, pip_installs
 from pipeline.analysis.shell import Command, Ran
-from pipeline.model import Dockerfile, Fix, Instruction, Problem, Stage, once_per_file
+from pipeline.model import Dockerfile, Fix, Instruction, Problem, once_per_file
 
 APT = ("apt-get", "apt", "aptitude")
 DNF = ("dnf", "microdnf", "yum", "tdnf")
 # program: the short options that take a value, and the long ones whose value is the next word
 _APT = ("toca", "target-release default-release option config-file host-architecture")
 _DNF = ("cdexR", "config exclude enablerepo disablerepo repo repoid releasever installroot setopt")
+_CONDA = (
+    "cnpfr",
+    "channel name prefix file root-prefix solver platform repodata-fn subdir override-frozen category revision",
+)
 _VALUED = {
     "apt-get": _APT, "apt": _APT, "aptitude": _APT, "dnf": _DNF, "yum": _DNF, "microdnf": _DNF, "tdnf": _DNF,
     "apk": ("tXp", "virtual repository root keys-dir repositories-file arch cache-dir wait cache-max-age"),
@@ -48,8 +51,7 @@ _VALUED = {
     "tar": ("fCTX", "file directory exclude files-from owner group mode transform"),
     "rpm": ("", "root dbpath"), "mysql": ("uhPDe", "user host port database execute"),
     "chown": ("", "from reference"), "chmod": ("", "reference"), "sed": ("ef", "expression file"),
-    "conda": ("cnpf", "channel name prefix file"), "mamba": ("cnpf", "channel name prefix file"),
-    "micromamba": ("cnpfr", "channel name prefix file root-prefix"), "sshpass": ("pfdP", ""),
+    "conda": _CONDA, "mamba": _CONDA, "micromamba": _CONDA, "sshpass": ("pfdP", ""),
 }  # fmt: skip
 
 
@@ -97,11 +99,12 @@ def calls(dockerfile: Dockerfile, *programs: str) -> Iterator[tuple[Ran, Call]]:
 
 def read(command: Command) -> Call:
     """Take a command's arguments apart."""
-    return _read(command.argv)
+    return read_words(command.argv)
 
 
 @lru_cache(maxsize=4096)
-def _read(argv: tuple[str, ...]) -> Call:
+def read_words(argv: tuple[str, ...]) -> Call:
+    """Take the words of a command apart, the program first."""
     program = argv[0].rpartition("/")[2] if argv else ""
     letters, names = _VALUED.get(program, ("", ""))
     long = {f"--{name}" for name in names.split()}
@@ -138,22 +141,6 @@ def _bundle(argv: tuple[str, ...], at: int, letters: str, options: list[tuple[in
     return at + 1
 
 
-class Pip(NamedTuple):
-    """One `pip install` or `uv pip install`, and the stage that runs it."""
-
-    one: PythonInstall
-    stage: Stage
-
-
-@once_per_file
-def pips(dockerfile: Dockerfile) -> tuple[Pip, ...]:
-    """Every `pip install` and `uv pip install` of the stages that the target needs."""
-    if not any("pip" in ran.instruction.original for ran in shell.needed(dockerfile)):
-        return ()
-    needed = (stage for stage in dockerfile.stages if stage.needed)
-    return tuple(Pip(one, stage) for stage in needed for one in pip_installs(dockerfile, stage))
-
-
 @once_per_file
 def _places(dockerfile: Dockerfile, instruction: Instruction) -> Mapping[int, int]:
     return {id(one): place for place, one in enumerate(shell.commands(dockerfile, instruction))}
@@ -170,21 +157,10 @@ def after(dockerfile: Dockerfile, ran: Ran) -> tuple[Command, ...]:
     return shell.commands(dockerfile, ran.instruction)[first : first + 200]
 
 
-def mounts(instruction: Instruction, *kinds: str) -> Iterator[Mapping[str, str]]:
-    """Yield the fields of each --mount of these types; `target` is there under whichever name it was given."""
-    for flag in instruction.flags:
-        if flag.startswith("--mount="):
-            parts = (part.strip().partition("=") for part in flag.removeprefix("--mount=").split(","))
-            fields = {name.lower(): value.strip("\"'") for name, _, value in parts}
-            fields["target"] = fields.get("target") or fields.get("dst") or fields.get("destination") or ""
-            if fields.get("type", "bind") in kinds:
-                yield fields
-
-
 def problem(
     ran: Ran, message: str, *, at: int | None = None, fix: Fix | None = None, hint: str | None = None
 ) -> Problem:
     """A problem with a command, or with the word at this place of its `argv`."""
     command = ran.command
-    span = command.span if at is None else command.argv_spans[at] if at < len(command.argv_spans) else None
+    span = command.span if at is None else command.span_at(at)
     return Problem(command.line, message, stage=ran.stage.label, at=span, fix=fix, hint=hint)

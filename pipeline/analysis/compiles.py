@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pipeline.analysis import shell
-from pipeline.analysis.copies import Taken, chain
-from pipeline.analysis.installs import substituted
+from pipeline.analysis.copies import Taken
 from pipeline.analysis.pip import PipInstall, pip_install
+from pipeline.analysis.requirements import canonical
 from pipeline.analysis.shell import Command
+from pipeline.analysis.variables import split_words, substituted
+from pipeline.analysis.walk import chain
 from pipeline.model import Dockerfile, Instruction, Stage, once_per_file
 
 # Python packages whose source distribution or repository compiles CUDA code through torch's extension builder, and
@@ -79,7 +81,7 @@ def _kind(ran: shell.Ran) -> tuple[str, bool, bool] | None:
         return ("setup.py", False, False) if _BUILDS & set(arguments) else None
     if not program.startswith(("pip", "uv", "python")):
         return None
-    words = tuple(_split_words(command.argv, ran.stage))
+    words = split_words(command.argv, ran.stage)
     if "wheel" in words[:5] and "install" not in words:  # `pip wheel` takes the same words
         words = tuple("install" if word == "wheel" else word for word in words)
     install = pip_install(words)
@@ -94,7 +96,7 @@ def _pip(install: PipInstall, assignments: Mapping[str, str]) -> tuple[str, bool
         if len(word) > _LONGEST or word.partition("#")[0].endswith(".whl"):
             continue
         repository = re.search(r"git\+\S+?/([\w.-]+?)(?:\.git)?(?:[@#].*)?$", word)
-        name = _canonical(repository[1] if repository else re.split(r"[\[<>=!~;@\s]", word, maxsplit=1)[0])
+        name = canonical(repository[1] if repository else re.split(r"[\[<>=!~;@\s]", word, maxsplit=1)[0])
         from_source = bool(repository) or unbinary in (name, ":all:") or name in _NO_WHEELS
         if name in TORCH_EXTENSIONS and (from_source or "--no-build-isolation" in install.flags):
             return name, True, True
@@ -103,15 +105,6 @@ def _pip(install: PipInstall, assignments: Mapping[str, str]) -> tuple[str, bool
         if from_source or word.startswith((".", "/")):
             found = (name if repository else "a Python project", False, False)
     return found
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _split_words(argv: tuple[str, ...], stage: Stage) -> Iterator[str]:
-    for word in argv:
-        yield from substituted(word, stage).split() if "$" in word else (word,)
 
 
 @once_per_file

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 
 from pipeline import facts
-from pipeline.analysis.bases import shipped_base
-from pipeline.analysis.installs import substituted
+from pipeline.analysis.bases import official_name
+from pipeline.analysis.calls import APT, DNF
 from pipeline.analysis.shell import Ran, shipped
+from pipeline.analysis.variables import substituted
+from pipeline.analysis.walk import copied_from
 from pipeline.model import Dockerfile, once_per_file
 
 TOOLS = frozenset({"curl", "wget", "nc", "python", "sh"})
 
-_MANAGERS = frozenset({"apt-get", "apt", "aptitude", "apk", "dnf", "microdnf", "yum", "tdnf", "zypper"})
+_MANAGERS = (*APT, *DNF, "apk", "zypper")
 # Commands that bring no program but those that their words name.
 _HARMLESS = frozenset({
     "", ":", "[", "[[", "addgroup", "adduser", "apt-key", "apt-mark", "awk", "cat", "cd", "chmod", "chown", "cp",
@@ -39,7 +41,7 @@ _FOLDERS = r"/|/(?:usr/)?(?:local/)?(?:s?bin/?)?|/usr/local/?|/opt/?"
 @once_per_file
 def lacks(dockerfile: Dockerfile, program: str) -> bool:
     """Is it sure that the shipped image has no `program` (one of TOOLS; python is any Python 3)?"""
-    if program not in _missing_from(shipped_base(dockerfile).image):
+    if program not in _missing_from(dockerfile.final.image):
         return False
     return not _copied(dockerfile, program) and not any(_may_bring(one, program) for one in shipped(dockerfile))
 
@@ -53,18 +55,11 @@ def tool(program: str) -> str | None:
 
 def has_python(dockerfile: Dockerfile) -> bool:
     """Is the base one of the official Python images?"""
-    return _name(shipped_base(dockerfile).image) == "python"
-
-
-def _name(image: str | None) -> str:
-    """The name of an official image without its registry; what others call `ubuntu` is not Ubuntu's."""
-    repository = facts.reference(image or "").repository
-    found = re.fullmatch(r"(?:docker\.io/)?(?:library/)?([a-z]+)", repository)
-    return found[1] if found else repository
+    return official_name(dockerfile.final.image) == "python"
 
 
 def _missing_from(image: str | None) -> frozenset[str]:
-    name, tag = _name(image), facts.reference(image or "").tag or ""
+    name, tag = official_name(image) or "", facts.reference(image or "").tag or ""
     cuda = facts.cuda_tag(image) if image else None
     if cuda is not None and (cuda.os or "").startswith("ubuntu"):
         return frozenset({"curl", "wget", "nc"} | ({"python"} if cuda.flavour in ("base", "runtime") else set()))
@@ -86,7 +81,7 @@ def _copied(dockerfile: Dockerfile, program: str) -> bool:
             if instruction.keyword not in ("COPY", "ADD"):
                 continue
             words = [substituted(word, stage) for word in instruction.words]
-            elsewhere = any(flag.startswith("--from=") for flag in instruction.flags) or instruction.keyword == "ADD"
+            elsewhere = copied_from(instruction) is not None or instruction.keyword == "ADD"
             if any(word.rstrip("/").rpartition("/")[2].startswith(program) for word in words):
                 return True
             if words and elsewhere and (program == "python" or re.fullmatch(_FOLDERS, words[-1])):

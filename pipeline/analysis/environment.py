@@ -20,6 +20,11 @@ class Setting(NamedTuple):
     pair: int  # which one of its ENV, from 0
 
     @property
+    def text(self) -> str:
+        """The value without the quotes around it."""
+        return self.written.strip("\"'")
+
+    @property
     def alone(self) -> bool:
         """Is it the only pair of its ENV?"""
         return len(self.instruction.words) == 3
@@ -44,7 +49,7 @@ class Variable(NamedTuple):
 
     def setting_with(self, matches: Callable[[str], bool]) -> Setting:
         """The last ENV that writes an entry like this itself; else the one whose value stands."""
-        found = (one for one in reversed(self.settings) if any(map(matches, entries(one.written.strip("\"'")))))
+        found = (one for one in reversed(self.settings) if any(map(matches, entries(one.text))))
         return next(found, self.last)
 
 
@@ -55,7 +60,7 @@ def shipped(dockerfile: Dockerfile) -> Mapping[str, Variable]:
     for stage in reversed(tuple(dockerfile.shipped())):
         for instruction in stage.instructions:
             if instruction.keyword == "ENV":
-                for setting in _pairs(instruction, stage):
+                for setting in settings(instruction, stage):
                     found.setdefault(setting.name, []).append(setting)
     final = dockerfile.final.environment
     return {
@@ -64,7 +69,8 @@ def shipped(dockerfile: Dockerfile) -> Mapping[str, Variable]:
     }
 
 
-def _pairs(instruction: Instruction, stage: Stage) -> Iterator[Setting]:
+def settings(instruction: Instruction, stage: Stage) -> Iterator[Setting]:
+    """Each pair of an ENV."""
     words = instruction.words
     for index in range(len(words) // 3):
         yield Setting(words[3 * index], words[3 * index + 1], instruction, stage, index)
@@ -86,13 +92,6 @@ def entries(value: str) -> tuple[str, ...]:
     return (*found, value[start:])
 
 
-def span(dockerfile: Dockerfile, setting: Setting) -> Span | None:
-    """Where the value of a setting stands in the file."""
-    words = tokens(dockerfile, setting.instruction).words
-    at = 3 * setting.pair + 1
-    return words[at].span if at < len(words) else None
-
-
 def problem(
     dockerfile: Dockerfile, setting: Setting, message: str, *, fix: Fix | None = None, hint: str | None = None
 ) -> Problem:
@@ -110,12 +109,13 @@ def _at(dockerfile: Dockerfile, setting: Setting) -> Span | None:
 
 def rewritten(dockerfile: Dockerfile, setting: Setting, value: str) -> Edit | None:
     """Put another value in the place of a setting's, in the quotes that it had."""
-    where = span(dockerfile, setting)
-    if where is None:
+    words = tokens(dockerfile, setting.instruction).words
+    at = 3 * setting.pair + 1
+    if at >= len(words):
         return None
-    old = mend.written(dockerfile, where)
+    old = mend.written(dockerfile, words[at].span)
     quote = old[:1] if old[:1] in ("'", '"') and old[-1:] == old[:1] and len(old) > 1 else ""
-    return mend.replaced(where, f"{quote}{value}{quote}")
+    return mend.replaced(words[at].span, f"{quote}{value}{quote}")
 
 
 def dropped(dockerfile: Dockerfile, setting: Setting) -> Edit | None:
@@ -137,7 +137,7 @@ def dropped(dockerfile: Dockerfile, setting: Setting) -> Edit | None:
 
 def without(dockerfile: Dockerfile, setting: Setting, matches: Callable[[str], bool]) -> Edit | None:
     """Take the entries that match out of a setting; delete the setting when nothing of its own is left."""
-    text = setting.written.strip("\"'")
+    text = setting.text
     if "'" in text or '"' in text or "\\" in text:
         return None
     before = entries(text)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.analysis.calls import Call, after, by_program, calls
-from pipeline.analysis.installs import substituted
 from pipeline.analysis.shell import Ran
+from pipeline.analysis.variables import substituted
 from pipeline.model import Dockerfile, once_per_file
 
 _CHECKS = r"(?:sha\d+|md5|b2)sum|shasum|gpgv|cosign|minisign|rhash|b3sum|debsig-verify"

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from pipeline import facts
 from pipeline.analysis import shell
+from pipeline.analysis.requirements import canonical
 from pipeline.analysis.shell import Command
+from pipeline.analysis.walk import last_shipped
 from pipeline.model import Dockerfile, Instruction, Stage, once_per_file
 from pipeline.parse import flag_values
 
@@ -45,20 +47,18 @@ class HealthCheck(NamedTuple):
 @once_per_file
 def health_check(dockerfile: Dockerfile) -> HealthCheck | None:
     """Return the last HEALTHCHECK of the shipped stages; None for none and for NONE."""
-    for stage in dockerfile.shipped():
-        for instruction in reversed(stage.instructions):
-            if instruction.keyword == "HEALTHCHECK":
-                if instruction.words[0].upper() != "CMD":
-                    return None
-                return HealthCheck(
-                    instruction,
-                    stage,
-                    commands_of(instruction),
-                    _seconds(instruction, "start-period", 0.0),
-                    _seconds(instruction, "interval", 30.0),
-                    _retries(instruction),
-                )
-    return None
+    last = last_shipped(dockerfile, "HEALTHCHECK")
+    if last is None or last.instruction.words[0].upper() != "CMD":
+        return None
+    instruction = last.instruction
+    return HealthCheck(
+        instruction,
+        last.stage,
+        commands_of(instruction),
+        _seconds(instruction, "start-period", 0.0),
+        _seconds(instruction, "interval", 30.0),
+        _retries(instruction),
+    )
 
 
 def commands_of(instruction: Instruction) -> tuple[Command, ...]:
@@ -74,20 +74,14 @@ def commands_of(instruction: Instruction) -> tuple[Command, ...]:
 @once_per_file
 def started(dockerfile: Dockerfile) -> tuple[Command, ...]:
     """The commands of the ENTRYPOINT and of the CMD that count."""
-    found: list[Command] = []
-    for keyword in ("ENTRYPOINT", "CMD"):
-        lines = (one for stage in dockerfile.shipped() for one in reversed(stage.instructions))
-        instruction = next((one for one in lines if one.keyword == keyword), None)
-        if instruction is not None:
-            found += commands_of(instruction)
-    return tuple(found)
+    last = (last_shipped(dockerfile, keyword) for keyword in ("ENTRYPOINT", "CMD"))
+    return tuple(command for one in last if one is not None for command in commands_of(one.instruction))
 
 
 @once_per_file
 def model_server(dockerfile: Dockerfile) -> str | None:
     """What in the image reads a model's weights when it starts: `vllm`, `transformers`; None when nothing tells."""
-    *_, first = dockerfile.shipped()
-    name = facts.reference(first.image or "").repository.rpartition("/")[2]
+    name = facts.reference(dockerfile.final.image or "").repository.rpartition("/")[2]
     if name in _SERVERS:
         return name
     for command in started(dockerfile):
@@ -98,7 +92,7 @@ def model_server(dockerfile: Dockerfile) -> str | None:
         if "install" in ran.command.argv[:5] or "add" in ran.command.argv[:3]:
             for word in ran.command.arguments:
                 plain = re.match(r"[A-Za-z0-9._-]+", word)
-                if plain and plain[0].lower().replace("_", "-") in _LOADS:
+                if plain and canonical(plain[0]) in _LOADS:
                     return plain[0]
     return None
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.analysis.requirements import canonical
+
 LINUX = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix",
          "extra": ""}  # fmt: skip
 # What makes a lock file large says nothing of versions: one line for each wheel of each package.
@@ -181,4 +183,4 @@ def _index(source: Any) -> str:
 
 
 def _name(requirement: str) -> str:
-    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]).lower()
+    return canonical(re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0])

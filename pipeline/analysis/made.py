@@ -8,9 +8,9 @@ from posixpath import basename
 from typing import NamedTuple
 
 from pipeline.analysis import shell, walk
-from pipeline.analysis.calls import by_program, mounts, read
-from pipeline.analysis.copies import lies_below
+from pipeline.analysis.calls import by_program, read
 from pipeline.analysis.fetches import fetches
+from pipeline.analysis.paths import inside, lies_below
 from pipeline.analysis.shell import Command
 from pipeline.model import Dockerfile, Instruction, Stage, once_per_file
 
@@ -63,7 +63,7 @@ def _copied(dockerfile: Dockerfile, instruction: Instruction, stage: Stage) -> I
     if len(instruction.words) < 2:
         return
     target = walk.resolved(dockerfile, stage, instruction.words[-1])
-    path = walk.inside(walk.states(dockerfile)[instruction.line].folder, target)
+    path = inside(walk.states(dockerfile)[instruction.line].folder, target)
     if path is None or target is None:
         return
     yield Made(path, instruction, stage, True)
@@ -100,7 +100,7 @@ def path_in_run(dockerfile: Dockerfile, instruction: Instruction, stage: Stage, 
         return None
     if not text.startswith("/") and instruction.line in _moving(dockerfile):
         return None
-    return walk.inside(walk.states(dockerfile)[instruction.line].folder, text)
+    return inside(walk.states(dockerfile)[instruction.line].folder, text)
 
 
 @once_per_file
@@ -112,9 +112,6 @@ def _moving(dockerfile: Dockerfile) -> frozenset[int]:
 
 def mounted(dockerfile: Dockerfile, instruction: Instruction, path: str) -> bool:
     """Does a path lie in a mount of the RUN, so that no layer keeps it?"""
-    if not instruction.flags:
-        return False
-    kinds = ("cache", "tmpfs", "bind", "secret", "ssh")
     folder = walk.states(dockerfile)[instruction.line].folder
-    targets = (walk.inside(folder, one["target"]) for one in mounts(instruction, *kinds) if one["target"])
+    targets = (inside(folder, one.target) for one in walk.mounts(instruction) if one.target)
     return any(target and lies_below(path, target) for target in targets)

@@ -69,6 +69,11 @@ class Wheel(NamedTuple):
     line: int = 0
     stage: str = ""
 
+    @property
+    def title(self) -> str:
+        """What a message calls it: with its version, where that is pinned."""
+        return f"{self.name} {self.version}" if self.version else self.name
+
 
 def pip_install(words: Sequence[str]) -> PipInstall | None:
     """Return what a command installs with pip or uv, or None when it is another command."""

@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from pipeline.mend import content, replaced
-from pipeline.model import Dockerfile, Edit, Instruction, Span, Stage, once_per_file
+from pipeline.analysis.walk import global_arguments
+from pipeline.mend import replaced, written
+from pipeline.model import Dockerfile, Edit, Span, Stage, once_per_file
 from pipeline.parse import tokens
 
 _VARIABLE = r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})"
@@ -36,14 +37,14 @@ def rebased(dockerfile: Dockerfile, stage: Stage, image: str, *, alone: bool = F
         return None
     words = tokens(dockerfile, stage.instructions[0]).words
     span = words[0].span if words else None
-    if span is None or _text(dockerfile, span) != stage.base:
+    if span is None or written(dockerfile, span) != stage.base:
         return None
     return _edit(dockerfile, span, stage.image, image, alone, _DEPTH)
 
 
 def _edit(dockerfile: Dockerfile, span: Span, old: str, new: str, alone: bool, depth: int) -> Edit | None:
     """Change what stands at `span` and comes to `old`, so that it comes to `new`."""
-    text = _text(dockerfile, span)
+    text = written(dockerfile, span)
     if text == old:
         return replaced(span, new)
     pieces = _pieces(dockerfile, text)
@@ -52,7 +53,7 @@ def _edit(dockerfile: Dockerfile, span: Span, old: str, new: str, alone: bool, d
     start, end, changed = _difference(old, new)
     at, raw = 0, span.start
     for piece in pieces:
-        size = len(piece.written.encode())
+        size = len(piece.written.encode("utf-8", "surrogatepass"))
         if at <= start and end <= at + len(piece.value) and piece.value:
             value = piece.value[: start - at] + changed + piece.value[end - at :]
             if piece.name is None:
@@ -97,7 +98,7 @@ def _pieces(dockerfile: Dockerfile, text: str) -> list[_Piece] | None:
 def _globals(dockerfile: Dockerfile) -> dict[str, str]:
     """The ARGs above the first FROM, with what their defaults come to; absurdly long ones are left out."""
     values: dict[str, str] = {}
-    for instruction in _before(dockerfile):
+    for instruction in global_arguments(dockerfile):
         for word in instruction.words:
             name, equals, value = word.partition("=")
             if equals:
@@ -109,19 +110,14 @@ def _globals(dockerfile: Dockerfile) -> dict[str, str]:
     return values
 
 
-def _before(dockerfile: Dockerfile) -> list[Instruction]:
-    first = dockerfile.stages[0].line
-    return [one for one in dockerfile.instructions if one.keyword == "ARG" and one.line < first]
-
-
 @once_per_file
 def _defaults(dockerfile: Dockerfile) -> dict[str, Span]:
     """Where the default of each global ARG stands, without quotes."""
     found: dict[str, Span] = {}
-    for instruction in _before(dockerfile):
+    for instruction in global_arguments(dockerfile):
         for token in tokens(dockerfile, instruction).words:
             name, equals, _ = token.text.partition("=")
-            raw = _text(dockerfile, token.span)
+            raw = written(dockerfile, token.span)
             match = re.fullmatch(r"\w+=([\"']?)([^\"'\\]*)\1", raw) if equals else None
             found.pop(name, None)
             if match is not None:
@@ -134,7 +130,3 @@ def _defaults(dockerfile: Dockerfile) -> dict[str, Span]:
 def _uses(dockerfile: Dockerfile) -> Counter[str]:
     """How often each variable is used in the file."""
     return Counter(re.findall(r"\$\{?([A-Za-z_]\w*)", dockerfile.text))
-
-
-def _text(dockerfile: Dockerfile, span: Span) -> str:
-    return content(dockerfile)[span.start : span.end].decode("utf-8", "replace")

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline import facts
 from pipeline.analysis import shell
-from pipeline.analysis.copies import chain
-from pipeline.analysis.installs import substituted
+from pipeline.analysis.variables import split_words, substituted
+from pipeline.analysis.walk import chain, copied_from
 from pipeline.facts import Reference, reference
+from pipeline.facts.systems import CODENAMES
 from pipeline.model import Dockerfile, Stage, once_per_file
 
 Minor = tuple[int, int]  # a Python version: 3, 12
 
-_DEBIAN = {"buster": "10", "bullseye": "11", "bookworm": "12", "trixie": "13"}
-_UBUNTU = {"bionic": "18.04", "focal": "20.04", "jammy": "22.04", "noble": "24.04"}
 _NAMED = r"(ubuntu|debian|ubi|rockylinux|almalinux|centos|alpine|oraclelinux|amzn)-?(\d+(?:\.\d+)?)"
 _SYSTEMS = {
     "ubuntu": "ubuntu", "debian": "debian", "alpine": "alpine", "rockylinux": "rockylinux", "almalinux": "almalinux",
@@ -53,10 +51,9 @@ def system(image: str | None) -> str | None:
     name = posixpath.basename(parts.repository)
     words = re.split(r"[-_]", tag)
     for word in words:
-        if word in _DEBIAN:
-            return f"debian{_DEBIAN[word]}"
-        if word in _UBUNTU and name in ("ubuntu", "buildpack-deps"):
-            return f"ubuntu{_UBUNTU[word]}"
+        named = CODENAMES.get(word, "")
+        if named.startswith("debian") or (named and name in ("ubuntu", "buildpack-deps")):
+            return named
     for word in (words[0],) if name in _SYSTEMS else ():
         if re.fullmatch(r"\d+(\.\d+)*", word):
             return _SYSTEMS[name] + _shortened(_SYSTEMS[name], word)
@@ -107,28 +104,23 @@ def _framework(image: str | None) -> bool:
 def _other_python(dockerfile: Dockerfile, stage: Stage) -> bool:
     """Does a stage bring a Python beside the base's own: uv's, conda's, pyenv's, deadsnakes', or a copied one?"""
     for instruction in stage.instructions:
-        if instruction.keyword == "COPY" and any(flag.startswith("--from=") for flag in instruction.flags):
+        if instruction.keyword == "COPY" and copied_from(instruction) is not None:
             if any(_may_hold_python(substituted(word, stage)) for word in instruction.words):
                 return True
         elif instruction.keyword == "RUN":
             for command in shell.commands(dockerfile, instruction):
-                if any(_brings_python(word) for word in _words(command.argv, stage)):
+                if command.argv[:2] in (("uv", "python"), ("uv", "sync")):
+                    return True
+                if any(map(_brings_python, split_words(command.argv, stage))):
                     return True
     return False
-
-
-def _words(argv: tuple[str, ...], stage: Stage) -> Iterator[str]:
-    if argv[:2] == ("uv", "python") or argv[:2] == ("uv", "sync"):
-        yield "uv-python"
-    for word in argv:
-        yield from substituted(word, stage).split() if "$" in word else (word,)
 
 
 def _brings_python(word: str) -> bool:
     """`python3.11` of deadsnakes, `/opt/python3.11`, miniconda, pyenv, update-alternatives, a PYTHON variable."""
     if re.fullmatch(r"python3?\.?\d*-(?:pip|venv|dev|setuptools|wheel|distutils|minimal)|python3?|python3-\S+", word):
         return False
-    return bool(re.search(r"conda|mamba|pyenv|deadsnakes|python-build-standalone|Python-3|uv-python", word)) or bool(
+    return bool(re.search(r"conda|mamba|pyenv|deadsnakes|python-build-standalone|Python-3", word)) or bool(
         re.fullmatch(r"(?:/usr/bin/|/usr/local/bin/)?python(?:3?\.\d+|\$.*)(?:-\S+)?", word)
     )
 

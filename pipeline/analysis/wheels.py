@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from functools import cache
 
 from pipeline.analysis import shell
-from pipeline.analysis.installs import PythonInstall, pip_installs, project_installs, runs, substituted
+from pipeline.analysis.installs import PythonInstall, pip_installs, project_installs
 from pipeline.analysis.installs.conda import conda_installs, environments
-from pipeline.analysis.installs.files import absolute, folder_of
 from pipeline.analysis.installs.wheels import SITE_FOLDERS, from_pip, from_project, project_places
+from pipeline.analysis.paths import absolute
 from pipeline.analysis.pip import Wheel, wheel_of
+from pipeline.analysis.variables import runs, substituted
+from pipeline.analysis.walk import copied_from, stage_named, working_folder
 from pipeline.model import Context, Dockerfile, Stage
 
 
@@ -36,7 +38,6 @@ class _Search:
     def __init__(self, dockerfile: Dockerfile, context: Context) -> None:
         self.dockerfile, self.context = dockerfile, context
         self.seen: set[tuple[int, tuple[str, ...]]] = set()
-        self.names = {stage.name.lower(): stage for stage in reversed(dockerfile.stages) if stage.name}
         self.environments = cache(self._environments)
 
     def copied(self, stage: Stage, paths: tuple[str, ...]) -> Iterator[Wheel]:
@@ -80,18 +81,14 @@ class _Search:
     def copies(self, stage: Stage) -> Iterator[tuple[Stage, tuple[str, ...]]]:
         """Each COPY --from of an earlier stage: that stage, and the paths taken."""
         for instruction in stage.instructions:
-            wanted = next((flag[7:] for flag in instruction.flags if flag.startswith("--from=")), None)
-            if wanted is None or instruction.keyword != "COPY":
-                continue
-            other = self.names.get(wanted.lower())
-            if other is None and wanted.isdecimal() and int(wanted) < stage.index:
-                other = self.dockerfile.stages[int(wanted)]
-            if other is not None and other.index < stage.index:
+            wanted = copied_from(instruction) if instruction.keyword == "COPY" else None
+            other = stage_named(self.dockerfile, stage, wanted) if wanted is not None else None
+            if other is not None:
                 yield other, tuple(absolute(substituted(word, stage)) for word in instruction.words[:-1])
 
     def _places(self, stage: Stage, one: PythonInstall) -> tuple[str, ...]:
         """Where an install puts its wheels, as far as its words tell."""
-        folder = folder_of(self.dockerfile, stage, one.instruction)
+        folder = working_folder(self.dockerfile, stage, one.instruction)
         program = substituted(one.command.argv[0], stage)
         if one.install.target is not None:
             return (absolute(one.install.target, folder),)
@@ -112,16 +109,17 @@ class _Search:
         stage = self.dockerfile.stages[index]
         made: dict[str, None] = {}
         activated = set()
-        for instruction in runs(stage):
+        for instruction in runs(self.dockerfile, stage):
             for command in shell.commands(self.dockerfile, instruction):
                 words = command.argv
                 makes = command.program == "virtualenv" or words[1:3] == ("-m", "venv") or words[:2] == ("uv", "venv")
                 if makes and not words[-1].startswith("-"):
                     place = ".venv" if words == ("uv", "venv") else substituted(words[-1], stage)
-                    made[absolute(place, folder_of(self.dockerfile, stage, instruction))] = None
+                    made[absolute(place, working_folder(self.dockerfile, stage, instruction))] = None
                 elif command.program in (".", "source") and words[-1].endswith("/bin/activate"):
                     place = substituted(words[-1], stage).removesuffix("/bin/activate")
-                    activated.add((instruction.line, absolute(place, folder_of(self.dockerfile, stage, instruction))))
+                    folder = working_folder(self.dockerfile, stage, instruction)
+                    activated.add((instruction.line, absolute(place, folder)))
         return tuple(made), frozenset(activated)
 
 

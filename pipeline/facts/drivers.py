@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from packaging.version import InvalidVersion, Version
 
-from pipeline.facts.tables import table
+from pipeline.facts.tables import key, table
 
 
 def minimum_driver(cuda: Version) -> Version | None:
@@ -24,7 +24,7 @@ def accepted_branches(cuda: Version) -> tuple[int, ...] | None:
 
     On data centre GPUs: from CUDA 12.5 on a GeForce or a TITAN is refused there. None when unknown.
     """
-    row = table("drivers")["required"].get(_text(cuda))
+    row = table("drivers")["required"].get(key(cuda))
     if row is None:
         return None
     return tuple(
@@ -34,7 +34,7 @@ def accepted_branches(cuda: Version) -> tuple[int, ...] | None:
 
 def nvidia_require_cuda(cuda: Version) -> str | None:
     """Return the NVIDIA_REQUIRE_CUDA that nvidia/cuda images of this version set; None when unknown."""
-    row = table("drivers")["required"].get(_text(cuda))
+    row = table("drivers")["required"].get(key(cuda))
     if row is None:
         return None
     alternatives = [f"cuda>={row['cuda']}", *row.get("any", "").split()]
@@ -69,7 +69,3 @@ def driver(text: str) -> Version | None:
 def driver_text(version: Version) -> str:
     """A driver version as NVIDIA writes it: 525.60.13, 550.54.04, 535."""
     return ".".join(f"{part:02d}" for part in version.release)
-
-
-def _text(version: Version) -> str:
-    return ".".join(str(part) for part in version.release)

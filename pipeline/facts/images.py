@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.version import Version
 
-from pipeline.facts.tables import table
+from pipeline.facts.tables import key, table
 
 if TYPE_CHECKING:
     from datetime import date
@@ -96,7 +96,7 @@ def exists(tag: CudaTag) -> bool | None:
         return True  # short forms like `10.2-devel` were tags once; that they are gone is for is_end_of_life
     if tag.os is None or tag.flavour is None:
         return False
-    text = _text(tag.version)
+    text = key(tag.version)
     for section in ("supported", "end_of_life"):
         if tag.variant in _variants(section, text, tag.os):
             return tag.well_formed
@@ -111,7 +111,7 @@ def is_end_of_life(tag: CudaTag) -> bool:
     """Return whether NVIDIA has given this tag up: its version as a whole, or its version on this system."""
     if tag.version is None:
         return False
-    text = _text(tag.version)
+    text = key(tag.version)
     if tag.os and tag.variant in _variants("supported", text, tag.os):
         return False
     return _withdrawn_whole(tag) or bool(tag.os and tag.os in table("cuda_tags")["end_of_life"].get(text, {}))
@@ -128,7 +128,7 @@ def deletion(tag: CudaTag) -> date | None:
     from datetime import date
 
     known = table("cuda_tags")
-    since = date.fromisoformat(known["end_of_life_since"].get(_text(tag.version), known["end_of_life_listed"]))
+    since = date.fromisoformat(known["end_of_life_since"].get(key(tag.version), known["end_of_life_listed"]))
     month = since.month - 1 + _DELETED_AFTER
     return date(since.year + month // 12, month % 12 + 1, min(since.day, 28))
 
@@ -195,7 +195,7 @@ def _pieces(tag: str) -> Mapping[str, str]:
 
 
 def _withdrawn_whole(tag: CudaTag) -> bool:
-    text = _text(tag.version) if tag.version else ""
+    text = key(tag.version) if tag.version else ""
     return text in table("cuda_tags")["end_of_life"] and text not in table("cuda_tags")["supported"]
 
 
@@ -221,8 +221,3 @@ def _known_versions() -> Iterator[str]:
 
 def _newest() -> Version:
     return max(Version(text) for text in table("cuda_tags")["supported"])
-
-
-def _text(version: Version) -> str:
-    """The version as the tag wrote it: 10.2 stays 10.2, 12.4.1 stays 12.4.1."""
-    return ".".join(str(part) for part in version.release)

@@ -14,7 +14,7 @@ _GLIBC = {
     "el7": (2, 17), "el8": (2, 28), "el9": (2, 34), "el10": (2, 39), "amzn2": (2, 26), "amzn2023": (2, 34),
     "opensuse15": (2, 38),
 }  # fmt: skip
-_CODENAMES = {
+CODENAMES = {
     "xenial": "ubuntu16.04", "bionic": "ubuntu18.04", "focal": "ubuntu20.04", "jammy": "ubuntu22.04",
     "noble": "ubuntu24.04", "stretch": "debian9", "buster": "debian10", "bullseye": "debian11",
     "bookworm": "debian12", "trixie": "debian13",
@@ -38,14 +38,14 @@ def os_musl(os: str | None) -> bool:
 
 def _known_name(os: str) -> str:
     name = os.lower().rpartition("/")[2].removesuffix("-slim")
-    if name in _CODENAMES:
-        return _CODENAMES[name]
+    if name in CODENAMES:
+        return CODENAMES[name]
     found = re.fullmatch(rf"({'|'.join(_FAMILIES)})[-:]?(.*)", name)
     if not found:
         return name
     family, version = found[1], found[2].removesuffix("-slim")
-    if version in _CODENAMES:
-        return _CODENAMES[version]
+    if version in CODENAMES:
+        return CODENAMES[version]
     if family in _ENTERPRISE:
         return f"el{version.partition('.')[0]}"
     if family in ("debian", "opensuse"):

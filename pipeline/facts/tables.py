@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
 FOLDER = Path(__file__).parents[1] / "data" / "gpu"
 NAMES = ("cuda_tags", "drivers", "gpus", "torch_builds", "wheels")
 
@@ -21,6 +23,11 @@ def table(name: str) -> Mapping[str, Any]:
 
     found: Mapping[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     return found
+
+
+def key(version: Version) -> str:
+    """A version as the tables and the tags write it: 10.2 stays 10.2, 12.4.1 stays 12.4.1."""
+    return ".".join(str(part) for part in version.release)
 
 
 def gathered() -> str:

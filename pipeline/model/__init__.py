@@ -26,7 +26,9 @@ from pipeline.model.dockerfile import (
     Tokens,
     Unread,
     Waiver,
+    last_lines,
     once_per_file,
+    page_of,
 )
 
 if TYPE_CHECKING:
@@ -107,7 +109,9 @@ __all__ = [
     "Waiver",
     "Waste",
     "document",
+    "last_lines",
     "once_per_file",
+    "page_of",
 ]
 
 

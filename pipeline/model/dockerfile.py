@@ -142,6 +142,11 @@ class Dockerfile(NamedTuple):
         """The stage that ships."""
         return self.stages[self.target]
 
+    @property
+    def escape(self) -> str:
+        """The character that a line goes on behind: the backslash, unless `# escape=` says otherwise."""
+        return self.directives.get("escape", "\\")
+
     def shipped(self) -> Iterator[Stage]:
         """The final stage and the stages it builds on, the final one first."""
         stage: Stage | None = self.final
@@ -177,6 +182,12 @@ def _place(value: Any) -> Any:
     if isinstance(value, Instruction):
         return value.line, value.original
     return ("stage", value.index) if isinstance(value, Stage) else value
+
+
+@once_per_file
+def last_lines(dockerfile: Dockerfile) -> Mapping[int, int]:
+    """The last line of each instruction, by its first."""
+    return {one.line: one.end_line for one in dockerfile.instructions}
 
 
 # --- check ---
@@ -223,7 +234,7 @@ class Context(NamedTuple):
 
     folder: Path | None = None
     recipe: Any | None = None  # pipeline.recipe.Recipe; Any, because recipe imports model
-    service: Any = None  # pipeline.lint.inputs.service.Service: the compose service that is built from it
+    service: Any = None  # the pipeline.model.service.Service that is built from it; Any: only its own rules ask
     parameters: Mapping[str, Any] = _NONE
 
 
@@ -234,6 +245,7 @@ class Rule(NamedTuple):
     severity: Severity
     hint: str
     look: Callable[[Dockerfile, Context], Iterator[Problem]]
+    takes: Mapping[str, str] | None = None  # its parameters: name → texts, text, number or pairs
     by_default: bool = True  # false: a matter of taste, quiet until a profile names it or asks for every rule
     page: str | None = None  # the text of its page, for a rule that a policy brings along
     docs: str | None = None  # where that page lies
@@ -247,6 +259,11 @@ class Rule(NamedTuple):
             return next(filter(None, words), self.id)
         doc = __import__(self.look.__module__, fromlist=["_"]).__doc__ or ""
         return doc.strip().splitlines()[0].split(": ", 1)[-1]
+
+
+def page_of(rule_id: str) -> str:
+    """Where the page of one of the product's own rules stands, relative to the repository."""
+    return f"policies/{rule_id.replace('-', '_')}.md"
 
 
 class Finding(NamedTuple):

@@ -4,24 +4,20 @@ from pipeline.analysis.installs.conda import CondaInstall, conda_installs
 from pipeline.analysis.installs.python import (
     ProjectInstall,
     PythonInstall,
+    all_pip_installs,
     pip_installs,
     project_installs,
 )
-from pipeline.analysis.installs.system import SystemInstall, all_system_installs, system_installs
-from pipeline.analysis.installs.variables import Within, runs, substituted, within
+from pipeline.analysis.installs.system import SystemInstall, system_installs
 
 __all__ = [
     "CondaInstall",
     "ProjectInstall",
     "PythonInstall",
     "SystemInstall",
-    "Within",
-    "all_system_installs",
+    "all_pip_installs",
     "conda_installs",
     "pip_installs",
     "project_installs",
-    "runs",
-    "substituted",
     "system_installs",
-    "within",
 ]

@@ -1,4 +1,7 @@
-"""A Dockerfile in, what its commands install with conda, mamba or micromamba out. Speaks to: the build context."""
+"""A Dockerfile in, what its commands install with conda, mamba or micromamba out. Speaks to: the build context.
+
+`conda_installs` are the commands, `environments` the files that they name, `conda_cuda` what of both brings CUDA.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,25 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline.analysis.installs.files import absolute, folder_of, text_of
-from pipeline.analysis.installs.variables import Within, within
+from packaging.version import Version
+
+from pipeline.analysis.calls import read_words
+from pipeline.analysis.installs.files import text_of
+from pipeline.analysis.paths import absolute
 from pipeline.analysis.shell import Command
+from pipeline.analysis.variables import Within, within
+from pipeline.analysis.walk import working_folder
 from pipeline.model import Context, Dockerfile, Instruction, Stage, once_per_file
 
 _PROGRAMS = frozenset({"conda", "mamba", "micromamba"})
 _VERBS = frozenset({"install", "create", "update", "upgrade"})
-_VALUED = frozenset({
-    "-n", "--name", "-p", "--prefix", "--solver", "--platform", "--repodata-fn", "--subdir", "--root-prefix", "-r",
-    "--override-frozen", "--category", "--revision",
-})  # fmt: skip
 _SPEC = (
     r"(?:(?P<channel>[^\s:]+)::)?(?P<name>[\w.-]+)\s*(?:\[[^\]]*\])?"
     r"\s*(?:(?P<operator>[=<>!~]+)\s*(?P<version>[^\s=\[]+).*)?"
 )
+
+# Packages that bring CUDA's libraries; `cuda-version` and `cuda-nvcc` alone do not.
+_BRINGS_CUDA = frozenset({"cudatoolkit", "pytorch-cuda", "cuda", "cuda-toolkit", "cuda-runtime", "cuda-libraries"})
 
 
 class Spec(NamedTuple):
@@ -49,6 +56,15 @@ class Environment(NamedTuple):
     requirements: tuple[str, ...]
 
 
+class CondaCuda(NamedTuple):
+    """A conda package that brings CUDA's libraries; `cuda` is None when the command does not say which."""
+
+    name: str
+    cuda: Version | None
+    line: int
+    stage: str
+
+
 @once_per_file
 def conda_installs(dockerfile: Dockerfile, stage: Stage) -> tuple[CondaInstall, ...]:
     """Return each install of a stage by conda, its variables put in."""
@@ -58,7 +74,7 @@ def conda_installs(dockerfile: Dockerfile, stage: Stage) -> tuple[CondaInstall, 
 
 def environments(dockerfile: Dockerfile, context: Context, one: CondaInstall) -> Iterator[Environment]:
     """Yield the environment.yml files of an install that the build context brings."""
-    folder = folder_of(dockerfile, one.stage, one.instruction)
+    folder = working_folder(dockerfile, one.stage, one.instruction)
     for file in one.files:
         found = text_of(dockerfile, context, one.stage, one.instruction, absolute(file, folder))
         if found is not None and file.endswith((".yml", ".yaml")):
@@ -66,6 +82,33 @@ def environments(dockerfile: Dockerfile, context: Context, one: CondaInstall) ->
         elif found is not None:
             lines = (line.partition("#")[0].strip() for line in found.text.splitlines())
             yield Environment(tuple(_specs(line for line in lines if not line.startswith("@"))), ())
+
+
+def conda_cuda(dockerfile: Dockerfile, context: Context | None = None) -> tuple[CondaCuda, ...]:
+    """Return what the shipped stages install, by line; with the context, by their environment.yml files too."""
+    key = ("conda cuda", context.folder if context else None)
+    if key not in dockerfile.memo:
+        found = _cuda(dockerfile, context) if "conda" in dockerfile.text or "mamba" in dockerfile.text else ()
+        dockerfile.memo[key] = tuple(sorted(found, key=lambda one: one.line))
+    kept: tuple[CondaCuda, ...] = dockerfile.memo[key]
+    return kept
+
+
+def _cuda(dockerfile: Dockerfile, context: Context | None) -> Iterator[CondaCuda]:
+    for stage in dockerfile.shipped():
+        for one in conda_installs(dockerfile, stage):
+            specs = list(one.specs)
+            if context is not None and one.files:
+                specs += [spec for file in environments(dockerfile, context, one) for spec in file.specs]
+            for spec in specs:
+                if spec.name in _BRINGS_CUDA:
+                    yield CondaCuda(spec.name, _version(spec.version), one.command.line, stage.label)
+
+
+def _version(written: str | None) -> Version | None:
+    """`12.1.*` and `12.1.105` are 12.1."""
+    found = re.match(r"\d{1,2}(?:\.\d{1,2})?(?![\d])", written or "")
+    return Version(found[0]) if found else None
 
 
 def environment(text: str) -> Environment:
@@ -84,26 +127,15 @@ def environment(text: str) -> Environment:
 
 
 def _install(one: Within) -> CondaInstall | None:
-    words: list[str] = []
-    channels: list[str] = []
-    files: list[str] = []
-    waiting = iter(one.words()[1:])
-    for word in waiting:
-        name, equals, value = word.partition("=")
-        if name in ("-c", "--channel"):
-            channels.append(value if equals else next(waiting, ""))
-        elif name in ("-f", "--file"):
-            files.append(value if equals else next(waiting, ""))
-        elif name in _VALUED:
-            value = value if equals else next(waiting, "")
-        elif not word.startswith("-"):
-            words.append(word)
+    call = read_words(one.words())
+    words = [word for _, word in call.words]
     if words[:1] == ["env"]:
         words = words[1:]
     if not words or words[0] not in _VERBS:
         return None
     specs = tuple(_specs(words[1:]))
-    return CondaInstall(specs, tuple(channels), tuple(files), one.instruction, one.command, one.stage)
+    channels, files = call.values("-c", "--channel"), call.values("-f", "--file")
+    return CondaInstall(specs, channels, files, one.instruction, one.command, one.stage)
 
 
 def _specs(words: Iterator[str] | list[str]) -> Iterator[Spec]:

@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.analysis.installs.variables import substituted
+from pipeline.analysis.paths import absolute
+from pipeline.analysis.variables import built_by, substituted
+from pipeline.analysis.walk import chain, copied_from, mounts, working_folder
 from pipeline.model import Context, Dockerfile, Instruction, Stage, once_per_file
-from pipeline.parse import flag_values, mount_options
 
 if TYPE_CHECKING:
     from pipeline.context import BuildContext
+
+_MOST = 1000  # copied files and folders of one stage; a file of a megabyte could ask for a hundred times that
 
 
 class Found(NamedTuple):
@@ -39,7 +42,7 @@ def text_of(
 ) -> Found | None:
     """Return what a command of `instruction` finds at an absolute path, None where that cannot be told."""
     build = _build(dockerfile, context)
-    brought = (*_mounts(instruction, folder_of(dockerfile, stage, instruction)), *_copies(dockerfile, stage))
+    brought = (*_mounted(instruction, working_folder(dockerfile, stage, instruction)), *_copies(dockerfile, stage))
     for one in brought:
         for source in _sources(one, path):
             text = one.text if one.text is not None else build.text(source) if build else None
@@ -75,23 +78,6 @@ def _build(dockerfile: Dockerfile, context: Context) -> BuildContext | None:
     return contexts.of(dockerfile, context)
 
 
-def folder_of(dockerfile: Dockerfile, stage: Stage, instruction: Instruction) -> str:
-    """The WORKDIR in which an instruction of a stage runs."""
-    chain = [stage]
-    while chain[-1].parent is not None:
-        chain.append(dockerfile.stages[chain[-1].parent])
-    folder = "/"
-    for each in reversed(chain):
-        folders = _folders(dockerfile, each, folder)
-        folder = folders[0]
-    return folders.get(instruction.line, "/")
-
-
-def absolute(path: str, folder: str = "/") -> str:
-    """The path in its shortest form; POSIX would keep two leading slashes."""
-    return "/" + posixpath.normpath(posixpath.join(folder, path)).lstrip("/")
-
-
 def _sources(one: _Brought, path: str) -> Iterator[str]:
     """The files of the context that may stand at the path, if this brought them."""
     folder = one.destination.rstrip("/")
@@ -113,35 +99,20 @@ def _sources(one: _Brought, path: str) -> Iterator[str]:
 def _copies(dockerfile: Dockerfile, stage: Stage) -> tuple[_Brought, ...]:
     """What a stage and those it builds on copy out of the context, the last first."""
     found: list[_Brought] = []
-    each: Stage | None = stage
-    while each is not None:
-        for one in reversed(each.instructions):
-            if one.keyword in ("COPY", "ADD") and len(one.words) > 1 and not flag_values(one, "from"):
-                destination = substituted(one.words[-1], each)
-                place = absolute(destination, folder_of(dockerfile, each, one))
+    for each in chain(dockerfile, stage):
+        for one in reversed(built_by(dockerfile, each)):
+            if one.keyword in ("COPY", "ADD") and len(one.words) > 1 and copied_from(one) is None:
+                place = absolute(substituted(one.words[-1], each), working_folder(dockerfile, each, one))
                 texts = {heredoc.name: heredoc.content for heredoc in one.heredocs}
                 for word in one.words[:-1]:
                     name = word.lstrip("<-").strip("'\"")
                     text = texts.get(name) if word.startswith("<<") else None
                     source = name if text is not None else substituted(word, each)
                     found.append(_Brought(source, place, text))
-        each = None if each.parent is None else dockerfile.stages[each.parent]
-    return tuple(found[:1000])
+    return tuple(found[:_MOST])
 
 
-def _mounts(instruction: Instruction, folder: str) -> Iterator[_Brought]:
-    for mount in map(mount_options, flag_values(instruction, "mount")):
-        target = mount.get("target") or mount.get("dst") or mount.get("destination")
-        if target and mount.get("type", "bind") == "bind" and not mount.get("from"):
-            yield _Brought(mount.get("source") or mount.get("src") or ".", absolute(target, folder))
-
-
-@once_per_file
-def _folders(dockerfile: Dockerfile, stage: Stage, folder: str) -> dict[int, str]:
-    """Line of each instruction of a stage that begins in `folder` → where it runs; the line 0 is after the last."""
-    found = {}
-    for one in stage.instructions:
-        found[one.line] = folder
-        if one.keyword == "WORKDIR" and one.words:
-            folder = absolute(substituted(one.words[0], stage), folder)
-    return {**found, 0: folder}
+def _mounted(instruction: Instruction, folder: str) -> Iterator[_Brought]:
+    for mount in mounts(instruction, "bind"):
+        if mount.target and not mount.origin:
+            yield _Brought(mount.source or ".", absolute(mount.target, folder))

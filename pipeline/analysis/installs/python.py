@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pipeline.analysis.installs.variables import Within, within
 from pipeline.analysis.pip import PipInstall, pip_install
-from pipeline.analysis.shell import Command
+from pipeline.analysis.shell import Command, Ran
+from pipeline.analysis.variables import Within, within
 from pipeline.model import Dockerfile, Instruction, Stage, once_per_file
 
 _PIP = r"pip[\d.]*|pipx|uv|(?:python|pypy)[\d.]*|\$.*"
@@ -31,8 +31,14 @@ class PythonInstall(NamedTuple):
 
     instruction: Instruction
     command: Command
+    stage: Stage
     install: PipInstall
     settings: Mapping[str, str]
+
+    @property
+    def ran(self) -> Ran:
+        """The command and where it stands."""
+        return Ran(self.command, self.instruction, self.stage)
 
 
 class ProjectInstall(NamedTuple):
@@ -56,8 +62,17 @@ def pip_installs(dockerfile: Dockerfile, stage: Stage) -> tuple[PythonInstall, .
         if re.fullmatch(_PIP, one.command.program):
             install = pip_install(one.words())
             if install is not None:
-                found.append(PythonInstall(one.instruction, one.command, install, one.settings()))
+                found.append(PythonInstall(one.instruction, one.command, stage, install, one.settings()))
     return tuple(found)
+
+
+@once_per_file
+def all_pip_installs(dockerfile: Dockerfile) -> tuple[PythonInstall, ...]:
+    """Return the same of every stage that the target needs, in the order of the file."""
+    if "pip" not in dockerfile.text and "uv" not in dockerfile.text:
+        return ()
+    needed = (stage for stage in dockerfile.stages if stage.needed)
+    return tuple(one for stage in needed for one in pip_installs(dockerfile, stage))
 
 
 @once_per_file

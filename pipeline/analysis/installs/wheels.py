@@ -8,11 +8,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Collection, Iterator
 
-from pipeline.analysis.installs.files import Found, absolute, beside, folder_of, text_of
+from pipeline.analysis.installs.files import Found, beside, text_of
 from pipeline.analysis.installs.python import ProjectInstall, PythonInstall
-from pipeline.analysis.installs.variables import runs
+from pipeline.analysis.paths import absolute
 from pipeline.analysis.pip import Wheel, wheel_of, wheels_of
 from pipeline.analysis.requirements import nested_files
+from pipeline.analysis.variables import runs
+from pipeline.analysis.walk import working_folder
 from pipeline.model import Context, Dockerfile, Stage
 
 SITE_FOLDERS = ("/usr/local/lib/python3", "/usr/lib/python3", "/opt/conda", "/root/.local")
@@ -23,7 +25,7 @@ _LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pdm": "pdm.lock", "pipenv":
 def from_pip(dockerfile: Dockerfile, context: Context, stage: Stage, one: PythonInstall) -> Iterator[Wheel]:
     """Yield what a `pip install` brings, its requirement files, constraints and local projects read."""
     install = one.install
-    folder = folder_of(dockerfile, stage, one.instruction)
+    folder = working_folder(dockerfile, stage, one.instruction)
 
     def read(path: str) -> Found | None:
         return text_of(dockerfile, context, stage, one.instruction, absolute(path, folder))
@@ -95,11 +97,11 @@ def project_places(dockerfile: Dockerfile, stage: Stage, one: ProjectInstall) ->
 def _without_environment(dockerfile: Dockerfile, stage: Stage, one: ProjectInstall) -> bool:
     if one.settings.get("POETRY_VIRTUALENVS_CREATE", "").lower() in ("false", "0"):
         return True
-    return any("virtualenvs.create false" in instruction.original for instruction in runs(stage))
+    return any("virtualenvs.create false" in instruction.original for instruction in runs(dockerfile, stage))
 
 
 def _folder(dockerfile: Dockerfile, stage: Stage, one: ProjectInstall) -> str:
-    return absolute(one.folder or ".", folder_of(dockerfile, stage, one.instruction))
+    return absolute(one.folder or ".", working_folder(dockerfile, stage, one.instruction))
 
 
 def _of_project(

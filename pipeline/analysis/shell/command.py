@@ -59,6 +59,11 @@ class Command(NamedTuple):
         """The spans of `argv`."""
         return self.spans[len(self.words) - len(self.argv) :]
 
+    def span_at(self, index: int) -> Span | None:
+        """The span of `argv[index]`; None where the file does not hold it as it stands."""
+        at = len(self.words) - len(self.argv) + index
+        return self.spans[at] if at < len(self.spans) else None
+
     @property
     def arguments(self) -> tuple[str, ...]:
         """What the program is given."""

@@ -18,10 +18,11 @@ from typing import Any
 from pipeline.errors import BadFile
 from pipeline.lint import beside
 from pipeline.lint.inputs.dockerfiles import BAKE, COMPOSE, SKIPPED_FOLDERS, folders, is_dockerfile
-from pipeline.lint.inputs.subject import Place, Subject
+from pipeline.lint.inputs.subject import Subject
 from pipeline.model import Unread
+from pipeline.model.service import Place
 
-__all__ = ["BAKE", "COMPOSE", "SKIPPED_FOLDERS", "Place", "Subject", "subjects"]
+__all__ = ["BAKE", "COMPOSE", "SKIPPED_FOLDERS", "Place", "Subject", "gone", "subjects"]
 
 
 def subjects(paths: Iterable[Path], *, services: bool = False) -> Iterator[Subject | Unread]:
@@ -44,7 +45,7 @@ def subjects(paths: Iterable[Path], *, services: bool = False) -> Iterator[Subje
 
 
 def _found(path: Path) -> Iterator[Subject | Unread]:
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises below a folder that is closed
         yield from _named(path)
         return
     for folder in folders(path):
@@ -62,7 +63,7 @@ def _found(path: Path) -> Iterator[Subject | Unread]:
 def _named(file: Path) -> Iterator[Subject | Unread]:
     """A file that was named: what it is, its name says."""
     lower = file.name.lower()
-    if not file.exists() and not file.is_symlink():
+    if gone(file):
         yield Unread(file=str(file), line=None, message="no such file or folder",
                      hint="name a Dockerfile or a folder that holds some")  # fmt: skip
     elif is_dockerfile(lower):
@@ -75,12 +76,21 @@ def _named(file: Path) -> Iterator[Subject | Unread]:
         yield from _alone(file)
 
 
+def gone(file: Path) -> bool:
+    """Is nothing there? What cannot be looked at may be: whoever opens it says why not."""
+    try:
+        file.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def _alone(file: Path) -> Iterator[Subject | Unread]:
     """A Dockerfile as itself, or as the image.yaml beside it builds it: once, or once for each of its variants."""
     try:
-        recipe = beside.read(file.with_name("image.yaml"))
-        if recipe is not None and recipe.dockerfile_path.resolve() != file.resolve():
-            recipe = None  # it speaks of another Dockerfile in the same folder
+        recipe = beside.of(file)
     except BadFile as error:
         yield _unread(error)
         return
@@ -148,11 +158,11 @@ def _baked(files: tuple[Path, ...], root: Path) -> Iterator[Subject | Unread]:
 def _built_from(folder: Path, context: str, dockerfile: str, root: Path) -> Path:
     """The context of a bake target. It counts from where bake is started: the file's folder, or one above it."""
     top = root.resolve()
-    for start in (folder, *folder.resolve().parents):
-        if (start / context / dockerfile).is_file():
+    for start in (folder, *Path(os.path.realpath(folder)).parents):
+        if os.path.isfile(start / context / dockerfile):  # noqa: PTH113  # as above; or the name is too long
             named = start if folder.is_absolute() or start == folder else Path(os.path.relpath(start))
             return named / context
-        if start.resolve() == top:
+        if Path(os.path.realpath(start)) == top:
             break
     return folder / context
 
@@ -188,7 +198,7 @@ def _root(file: Path) -> Path:
     """What a compose or bake file that was named may reach: its repository, else the folder that we are in."""
     here = file.absolute().parent
     for folder in (here, *here.parents):
-        if (folder / ".git").exists():
+        if os.path.exists(folder / ".git"):  # noqa: PTH110  # as above
             return folder
     return Path.cwd() if here.is_relative_to(Path.cwd()) else here
 
@@ -197,7 +207,7 @@ def _key(subject: Subject) -> Any:
     """What makes two subjects the same."""
     args = tuple(sorted(subject.build_args.items()))
     file, context = subject.dockerfile, subject.context
-    place = file.resolve() if file.is_symlink() else _short(file.absolute())
+    place = Path(os.path.realpath(file)) if os.path.islink(file) else _short(file.absolute())  # noqa: PTH114
     return place, context and _short(context.absolute()), args, subject.target, subject.text
 
 

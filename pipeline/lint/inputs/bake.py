@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import BadFile
 from pipeline.lint.inputs import hcl, values
-from pipeline.lint.inputs.subject import Place
 from pipeline.lint.inputs.values import Expression, NotKnown
+from pipeline.model.service import Place
 
 _MOST = 256  # targets of one matrix
+_DEEPEST = 100  # targets that inherit from one another
 _FIELDS = ("dockerfile", "context", "target", "dockerfile-inline")
 
 
@@ -61,8 +62,9 @@ def targets(files: Sequence[Path]) -> tuple[Target, ...]:
                 made[name] = _over(made[name], one) if name in made else one
     grouped = {name for _, block in blocks if block.type == "group" for name in project.names(block, "targets")}
     inherited = {name for one in made.values() for name in one.inherits}
-    whole = (_inherited(name, made, ()) for name in made if name in grouped or name not in inherited)
-    return tuple(_target(name, one) for name, one in whole)
+    done: dict[str, _Made] = {}
+    whole = (name for name in made if name in grouped or name not in inherited)
+    return tuple(_target(name, _inherited(name, made, done)) for name in whole)
 
 
 class _Scope:
@@ -177,15 +179,22 @@ def _over(base: _Made, over: _Made) -> _Made:
     return _Made({**base.fields, **over.fields}, args, over.inherits or base.inherits, over.place, inline)
 
 
-def _inherited(name: str, made: Mapping[str, _Made], seen: tuple[str, ...]) -> tuple[str, _Made]:
-    """A target on top of all that it inherits from, the later over the earlier."""
-    one = made[name]
+def _inherited(name: str, made: Mapping[str, _Made], done: dict[str, _Made], depth: int = 0) -> _Made:
+    """A target on top of all that it inherits from, the later over the earlier.
+
+    `done` are those that were put together before. A target that inherits from itself adds nothing the second time.
+    """
+    if name in done:
+        return done[name]
+    one = done[name] = made[name]
     whole: _Made | None = None
     for parent in one.inherits:
-        if parent in made and parent not in seen and len(seen) < 20:
-            base = _inherited(parent, made, (*seen, name))[1]
+        if parent in made and depth < _DEEPEST:
+            base = _inherited(parent, made, done, depth + 1)
             whole = base if whole is None else _over(whole, base)
-    return name, (one if whole is None else _over(whole, one))
+    if whole is not None:
+        done[name] = _over(whole, one)
+    return done[name]
 
 
 def _target(name: str, one: _Made) -> Target:

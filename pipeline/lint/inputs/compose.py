@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.lint.inputs.compose_files import Files, Unknown
-from pipeline.lint.inputs.service import Reservation, Service, Setting, Volume
-from pipeline.lint.inputs.subject import Place
 from pipeline.lint.inputs.yamltree import Items, Map, Words, plain
 from pipeline.model import Waiver
+from pipeline.model.service import Place, Reservation, Service, Setting, Volume
 
 _SAID = ("profiles", "command", "entrypoint", "container_name")
 
@@ -93,7 +92,6 @@ def _service(name: str, value: Map, place: Place) -> Service:
     gpus, runtime = value.get("gpus"), value.get("runtime")
     healthcheck = value.get("healthcheck")
     devices = [plain(one) or "nvidia" for one in value.items_of("devices")]
-    mounts = tuple(_volumes(value.items_of("volumes")))
     return Service(
         name=name,
         place=place,
@@ -105,18 +103,14 @@ def _service(name: str, value: Map, place: Place) -> Service:
         all_gpus=gpus == "all" or isinstance(gpus, Unknown) or (isinstance(gpus, int) and gpus is not False),
         runtime=plain(runtime),
         healthcheck=healthcheck if isinstance(healthcheck, Map) else None,
-        volumes=tuple(one.text for one in mounts),
-        environment={key: plain(one) for key, one in value.part("environment").items()},
         shm_size=plain(value.get("shm_size")),
-        ipc=plain(value.get("ipc")),
-        user=plain(value.get("user")),
         privileged=value.get("privileged") is True,
         places=value.places,
         settings=(
             *_settings(value.part("environment"), of_build=False),
             *_settings(value.part("build").part("args"), of_build=True),
         ),
-        mounts=mounts,
+        volumes=tuple(_volumes(value.items_of("volumes"))),
         words=tuple(word for key in _SAID for word in _words(value.get(key))),
         other_gpus=(
             runtime not in (None, "runc")
@@ -148,13 +142,10 @@ def _reservations(devices: Items, *, own: bool) -> Iterator[Reservation]:
         if isinstance(device, Map):
             named = device.get("capabilities")
             capabilities = tuple(filter(None, map(plain, named))) if isinstance(named, Items) else None
-            ids = device.get("device_ids")
             yield Reservation(
                 place=place,
                 capabilities=capabilities if own else (*(capabilities or ()), "gpu"),
                 driver=plain(device.get("driver")),
-                number=plain(device.get("count")),
-                device_ids=tuple(filter(None, map(plain, ids))) if isinstance(ids, Items) else None,
                 complete=not own or bool(named) or isinstance(named, Unknown),
             )
 

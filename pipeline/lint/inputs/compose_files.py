@@ -46,7 +46,7 @@ class Files:
         tree = self.tree(file)
         for end in (".yaml", ".yml"):
             over = file.with_name(f"{file.stem}.override{end}")
-            if file.name in COMPOSE and over.is_file():
+            if file.name in COMPOSE and self.inside(over) is not None:
                 tree = _merged(tree, self.tree(over))
         found = Map()
         for one in tree.items_of("include") if depth < _DEEPEST else ():

@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from pipeline.lint.inputs.service import Service
+from pipeline.model.service import Place, Service
 
 _NONE: Mapping[str, str] = MappingProxyType({})
-
-
-class Place(NamedTuple):
-    """A line of a file, counted from 1; and where on it something stands, in characters from 1, if that is known."""
-
-    file: str
-    line: int
-    column: int | None = None
-    end: int | None = None  # the column behind its last character; None when that is on another line
 
 
 class Subject(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import BadFile
-from pipeline.lint.inputs.subject import Place
+from pipeline.model.service import Place
 
 LARGEST = 300_000  # characters: seconds of reading
 _MOST = 50_000  # values, each use of an anchor counted

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from pipeline import facts
-from pipeline.analysis.bases import shipped_base
 from pipeline.analysis.health import model_server
-from pipeline.lint.inputs.service import Service
 from pipeline.model import Dockerfile
+from pipeline.model.service import Service
 
 _CPU = r"(?i)(?:^|[^a-z0-9])cpu(?:$|[^a-z0-9])"
 _HIDDEN = ("", "-1", "none", "NoDevFiles")  # values of CUDA_VISIBLE_DEVICES
@@ -18,7 +17,7 @@ _SHARE_MEMORY = ("vllm", "sglang", "tgi", "triton", "tensorrt-llm")
 
 def needs_gpu(dockerfile: Dockerfile, service: Service) -> str | None:
     """Return the NVIDIA image that a service runs on; None for one that is not for GPUs, or is run on the CPU."""
-    image = shipped_base(dockerfile).image
+    image = dockerfile.final.image
     base = facts.gpu_base(image)
     if base is None or base.vendor != "nvidia" or (facts.reference(image or "").tag or "").endswith("-sdk"):
         return None
@@ -41,11 +40,11 @@ def _on_cpu(service: Service) -> bool:
 
 def shares_memory(dockerfile: Dockerfile) -> str | None:
     """Return the server in an image that shares memory between its processes: `vllm`; None for others."""
-    base = facts.gpu_base(shipped_base(dockerfile).image)
+    base = facts.gpu_base(dockerfile.final.image)
     if base is not None and base.framework is not None:
         found = base.framework
     else:
         found = {"text-generation-launcher": "tgi", "tritonserver": "triton"}.get(
             server := model_server(dockerfile) or "", server
         )
-    return found if found in _SHARE_MEMORY and "-sdk" not in (shipped_base(dockerfile).image or "") else None
+    return found if found in _SHARE_MEMORY and "-sdk" not in (dockerfile.final.image or "") else None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pipeline.analysis import shell
 from pipeline.analysis.shell import Command
 from pipeline.model import Dockerfile, Instruction, Stage, once_per_file
+from pipeline.parse import trigger
 
 _VARIABLE = r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:\[[@*]\])?(?::?-([^${}]*))?\})"
 _TESTS = frozenset({"[", "[[", "test"})
@@ -53,16 +54,31 @@ def substituted(word: str, stage: Stage) -> str:
     return _put_in(word, stage, {}) if "$" in word else word
 
 
-def runs(stage: Stage) -> Iterator[Instruction]:
-    """The RUN instructions of a stage."""
-    return (instruction for instruction in stage.instructions if instruction.keyword == "RUN")
+def split_words(argv: tuple[str, ...], stage: Stage) -> tuple[str, ...]:
+    """The words of a command with the stage's values put in: one that holds blanks makes several words of one."""
+    return tuple(part for word in argv for part in (_put_in(word, stage, {}).split() if "$" in word else (word,)))
+
+
+@once_per_file
+def built_by(dockerfile: Dockerfile, stage: Stage) -> tuple[Instruction, ...]:
+    """What builds a stage, in order: what the ONBUILDs of the stage below it hold, then its own instructions."""
+    below = () if stage.parent is None else dockerfile.stages[stage.parent].instructions
+    waiting = [one for one in below if one.keyword == "ONBUILD"]
+    if not waiting:
+        return stage.instructions
+    return (*filter(None, (trigger(one, dockerfile.escape) for one in waiting)), *stage.instructions)
+
+
+def runs(dockerfile: Dockerfile, stage: Stage) -> Iterator[Instruction]:
+    """The RUN instructions that build a stage."""
+    return (instruction for instruction in built_by(dockerfile, stage) if instruction.keyword == "RUN")
 
 
 @once_per_file
 def within(dockerfile: Dockerfile, stage: Stage) -> tuple[Within, ...]:
     """Every command of a stage's RUNs that runs a program, with what is set there."""
     found: list[Within] = []
-    for instruction in runs(stage):
+    for instruction in runs(dockerfile, stage):
         commands = shell.commands(dockerfile, instruction)
         values: dict[str, str | None] = {}
         exported: dict[str, str | None] = {}

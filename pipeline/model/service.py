@@ -1,14 +1,22 @@
-"""A service of a compose file, as a value; and a problem with it at its line. Speaks to: nothing."""
+"""A service of a compose file and what it asks for, as values; a problem with it at its line. Speaks to: nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pipeline.lint.inputs.subject import Place
-from pipeline.model import Problem, Waiver
+from pipeline.model.dockerfile import Problem, Waiver
 
 _NO_GPU = ("", "none", "void")  # values of NVIDIA_VISIBLE_DEVICES
+
+
+class Place(NamedTuple):
+    """A line of a file, counted from 1; and where on it something stands, in characters from 1, if that is known."""
+
+    file: str
+    line: int
+    column: int | None = None
+    end: int | None = None  # the column behind its last character; None when that is on another line
 
 
 class Reservation(NamedTuple):
@@ -17,8 +25,6 @@ class Reservation(NamedTuple):
     place: Place
     capabilities: tuple[str, ...] | None
     driver: str | None
-    number: str | None  # a number, or "all"
-    device_ids: tuple[str, ...] | None
     complete: bool = True  # false: it has no list of capabilities for sure, or an empty one
 
 
@@ -49,15 +55,11 @@ class Service(NamedTuple):
     all_gpus: bool  # `gpus: all`
     runtime: str | None  # "nvidia": the older way to ask for GPUs
     healthcheck: Mapping[str, Any] | None
-    volumes: tuple[str, ...]  # in the short form: SOURCE:TARGET[:MODE]
-    environment: Mapping[str, str | None]  # None: given by whoever starts it
     shm_size: str | None
-    ipc: str | None
-    user: str | None
     privileged: bool
     places: Mapping[str, Place]  # of its keys
     settings: tuple[Setting, ...] = ()
-    mounts: tuple[Volume, ...] = ()  # `volumes` again, with their places
+    volumes: tuple[Volume, ...] = ()
     words: tuple[str, ...] = ()  # its profiles, its command and entrypoint, as far as they are known
     other_gpus: bool = False  # a device, a generic resource or a runtime that may be a GPU, not known for sure
     whole: bool = True  # false: what it extends, or another compose file beside it, may say more
