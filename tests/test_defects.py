@@ -1,21 +1,23 @@
 """Seeded GPU defects in the forms that real files use: each is caught on its line, and no clean twin is flagged.
 
-    tests/defects/NN-name/bad/Dockerfile     with `# defect: RULE` above each line that must be found
-    tests/defects/NN-name/clean/Dockerfile   the same file without the defect
+    tests/defects/NN-name/bad/      a folder with `# defect: RULE` above each line that must be found
+    tests/defects/NN-name/clean/    the same folder without the defect
 
-Beside a Dockerfile lies what it reads: requirement and lock files, image.yaml with fleet and variants.
+What is judged is the folder, as `lint` judges it: by the shipped policy, with image.yaml and its variants, compose
+and bake files, and what else lies beside the Dockerfile.
 """
 
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from pipeline import fix
-from pipeline.check import lint
-from pipeline.lint import beside
-from pipeline.model import Context, Dockerfile, Finding
-from pipeline.parse import parse, text_of
+from pipeline.lint import each, lint, ruleset
+from pipeline.lint.inputs.dockerfiles import BAKE, COMPOSE
+from pipeline.lint.ruleset import Ruleset
+from pipeline.model import Finding
+from pipeline.parse import text_of
 from policies import RULES
 from tests.conftest import count
 
@@ -28,83 +30,86 @@ ABOUT_GPUS = frozenset({
     "cuda-compat-forced", "cuda-packages-on-cuda-base", "cuda-path-hard-coded", "cuda-twice", "cudnn-missing",
     "current-folder-in-library-path", "devel-image-shipped", "driver-capabilities-wrong", "driver-check-disabled",
     "driver-in-image", "end-of-life-cuda", "every-driver-capability", "fleet-driver-too-old", "framework-replaced",
-    "gpu-chosen-in-image", "gpu-needed-at-build", "gpu-switched-off", "health-check-proves-nothing",
-    "health-check-too-early", "health-check-without-tool", "ld-library-path-overwritten", "library-without-friends",
-    "missing-arch-list", "missing-cuda-tag", "missing-nvidia-variables", "missing-torch-wheel", "python-mismatch",
-    "rocm-and-cuda", "secret-in-image", "stubs-in-library-path", "torch-without-this-python", "unknown-framework-tag",
-    "weights-in-layer", "wheel-cuda-mismatch", "wheel-misses-fleet",
+    "gpu-chosen-in-image", "gpu-driver-misnamed", "gpu-needed-at-build", "gpu-not-reserved", "gpu-switched-off",
+    "health-check-proves-nothing", "health-check-too-early", "health-check-without-tool",
+    "ld-library-path-overwritten", "library-without-friends", "missing-arch-list", "missing-cuda-tag",
+    "missing-nvidia-variables", "missing-torch-wheel", "python-mismatch", "reservation-without-capability",
+    "rocm-and-cuda", "secret-in-image", "service-health-check-without-tool", "shared-memory-too-small",
+    "stubs-in-library-path", "torch-without-this-python", "unknown-framework-tag",
+    "visible-devices-instead-of-reservation", "weights-in-layer", "wheel-cuda-mismatch", "wheel-misses-fleet",
 })  # fmt: skip
-RULED = [rule for rule in RULES if rule.id in ABOUT_GPUS]
 
 
-def readings(file: Path) -> Iterator[tuple[Dockerfile, Context]]:
-    """The Dockerfile as each variant of its image.yaml builds it; once where there is none."""
-    recipe = beside.read(file.with_name("image.yaml"))
-    rows = [row.build_args for row in recipe.variants] if recipe is not None and recipe.variants else [{}]
-    for row in rows:
-        known = {**(recipe.build_args if recipe is not None else {}), **row}
-        yield parse(text_of(file), path=str(file), build_args=known), Context(folder=file.parent, recipe=recipe)
+def only_about_gpus() -> Ruleset:
+    """The shipped policy, with every rule about GPUs on, quiet ones too, and all others off."""
+    shipped = ruleset.read(ruleset.SHIPPED, frozenset(rule.id for rule in RULES))
+    off = {rule.id: {"severity": "off", "parameters": {}} for rule in RULES if rule.id not in ABOUT_GPUS}
+    profiles = {
+        name: choice._replace(every_rule=True, rules={**choice.rules, **off})
+        for name, choice in shipped.profiles.items()
+    }
+    return shipped._replace(profiles=profiles)
 
 
-def found(file: Path) -> list[Finding]:
-    findings: list[Finding] = []
-    for dockerfile, context in readings(file):
-        result = lint(dockerfile, RULED, context=context)
-        assert not result.errors
-        findings += result.findings
-    return findings
+POLICY = only_about_gpus()
 
 
-def seeded(file: Path) -> set[tuple[str, int]]:
-    """Rule and line of each defect: the line below its comment."""
-    lines = file.read_text(encoding="utf-8").splitlines()
+@cache
+def found(folder: Path) -> tuple[Finding, ...]:
+    """What `seatrial lint FOLDER` finds."""
+    result = lint([folder], POLICY)
+    assert not result.errors
+    return result.findings
+
+
+def seeded(folder: Path) -> set[tuple[str, str, int]]:
+    """File, rule and line of each defect: the line below its comment."""
+    files = [file for file in folder.iterdir() if file.name in (*COMPOSE, *BAKE) or "Dockerfile" in file.name]
     return {
-        (line.strip().removeprefix("# defect: "), number + 1)
-        for number, line in enumerate(lines, start=1)
+        (str(file), line.strip().removeprefix("# defect: "), number + 1)
+        for file in files
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1)
         if line.strip().startswith("# defect: ")
     }
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_seeded_defect_is_caught_on_its_line_and_nowhere_else(case: Path) -> None:
-    wanted = seeded(case / "bad" / "Dockerfile")
+    wanted = seeded(case / "bad")
     assert wanted
-    rules = {rule for rule, _ in wanted}
-    assert {(one.rule, one.line) for one in found(case / "bad" / "Dockerfile") if one.rule in rules} == wanted
+    rules = {rule for _, rule, _ in wanted}
+    assert {(one.file, one.rule, one.line) for one in found(case / "bad") if one.rule in rules} == wanted
     count("seeded GPU defects caught", len(CASES))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_clean_twin_is_not_flagged(case: Path) -> None:
-    assert not seeded(case / "clean" / "Dockerfile")
-    assert [(one.rule, one.line, one.message) for one in found(case / "clean" / "Dockerfile")] == []
+    assert not seeded(case / "clean")
+    assert [(one.rule, one.line, one.message) for one in found(case / "clean")] == []
     count("clean twins left alone", len(CASES))
 
 
 def test_the_set_is_large_and_its_rules_are_ours() -> None:
-    rules = {rule for case in CASES for rule, _ in seeded(case / "bad" / "Dockerfile")}
-    assert len(CASES) >= 45
-    assert rules <= ABOUT_GPUS == {rule.id for rule in RULED}
+    rules = {rule for case in CASES for _, rule, _ in seeded(case / "bad")}
+    assert len(CASES) >= 80
+    assert rules <= ABOUT_GPUS <= {rule.id for rule in RULES}
 
 
-MENDABLE = [case for case in CASES if any(one.fix for one in found(case / "bad" / "Dockerfile"))]
+MENDABLE = [case for case in CASES if any(one.fix for one in found(case / "bad"))]
 
 
 @pytest.mark.parametrize("case", MENDABLE, ids=lambda case: case.name)
 def test_what_a_rule_offers_to_mend_is_gone_afterwards(case: Path) -> None:
-    file = case / "bad" / "Dockerfile"
-    *_, (_, context) = readings(file)
-    recipe = context.recipe
-    row = {**recipe.build_args, **(recipe.variants[-1].build_args if recipe.variants else {})} if recipe else {}
+    mended = 0
+    for file, judged in each([case / "bad"], POLICY, build_args={}, target=None):
 
-    def look(text: str) -> tuple[Finding, ...]:
-        dockerfile = parse(text, path=str(file), build_args=row)
-        return lint(dockerfile, RULED, context=context).findings
+        def look(text: str) -> tuple[Finding, ...]:
+            return judged(text).findings  # noqa: B023 -- asked within this round only
 
-    before = text_of(file)
-    offered = [one for one in look(before) if one.fix]
-    mended = fix.mend(before, look, unsafe=True)
-    assert mended.done or not offered
-    assert not mended.refused
-    assert not [one for one in look(mended.text) if one.fix]
-    assert len(look(mended.text)) < len(look(before)) or not offered
+        before = text_of(file)
+        ended = fix.mend(before, look, unsafe=True)
+        assert not ended.refused
+        assert not [one for one in look(ended.text) if one.fix]
+        assert len(look(ended.text)) < len(look(before)) or not ended.done
+        mended += len(ended.done)
+    assert mended
