@@ -217,8 +217,34 @@ def read(file: Path, rule_ids: frozenset[str]) -> Policy:
         for rule in profile.rules:
             if rule not in rule_ids:
                 raise yamlfile.unknown(rule, rule_ids, "rule", file)
+            if rule not in brought:
+                _check_parameters(rule, profile.rules[rule].parameters, file)
     policy.profile(None)
     return policy
+
+
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "text": (str, "a text"),
+    "texts": (list, "a list of texts"),
+    "number": (int, "a whole number"),
+    "pairs": (dict, "a mapping of texts"),
+}
+
+
+def _check_parameters(rule_id: str, given: Mapping[str, Any], file: Path) -> None:
+    """Raise BadFile for a parameter that one of our rules does not take, or that is of another kind."""
+    from policies import RULES
+
+    takes = next((rule.takes for rule in RULES if rule.id == rule_id), None) or {}
+    for name, value in given.items():
+        if name not in takes:
+            raise yamlfile.unknown(name, takes, f"parameter of {rule_id}", file)
+        kind, words = _KINDS[takes[name]]
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        if not isinstance(value, kind) or isinstance(value, bool) or not all(isinstance(one, str) for one in inner):
+            place = yamlfile.unknown(name, (), "", file)
+            raise BadFile(f"{rule_id}: `{name}` must be {words}", file=file, line=place.line, column=place.column,
+                          hint=f"`explain {rule_id}` shows one")  # fmt: skip
 
 
 def _waiver(entry: WaiverEntry, file: Path) -> Waiver:

@@ -44,9 +44,18 @@ def _folder(own: str, xdg: str, default: str) -> Path:
 
 
 def find_root(configured: str | None) -> Path:
-    """The workspace: SEATRIAL_ROOT, the folder of tasks.py, or the nearest folder above with dockerfiles/."""
+    """The workspace: SEATRIAL_ROOT, the folder of tasks.py, or the nearest folder above that is one.
+
+    One has dockerfiles/ or policies/policy.yaml. Nobody looks above the repository that we stand in: another one's
+    policy could bring rules of its own, which are code.
+    """
     named = os.environ.get("SEATRIAL_ROOT") or configured
     if named:
         return Path(named)
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / "dockerfiles").is_dir()), here)
+    for folder in (here, *here.parents):
+        if (folder / "dockerfiles").is_dir() or (folder / "policies" / "policy.yaml").is_file():
+            return folder
+        if (folder / ".git").exists():
+            break
+    return here

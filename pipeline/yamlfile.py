@@ -58,6 +58,8 @@ def parse(text: str, model: type[Model], path: Path) -> Model:
         ) from None  # fmt: skip
     except yaml.YAMLError as error:
         raise BadFile(f"not YAML: {error}", file=path, hint="it must be a UTF-8 text file") from None
+    except RecursionError:
+        raise BadFile("nested too deeply", file=path, hint="a person should be able to read it") from None
     if not isinstance(values, dict):
         raise BadFile("must hold keys and values", file=path, line=1, column=1, hint="write `key: value`")
     try:
@@ -233,5 +235,8 @@ def unknown(name: str, known: Iterable[str], kind: str, path: Path) -> BadFile:
         if found:
             line, column = number, found.start() + 1
             break
-    hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(known)}"
+    listed = f"known: {', '.join(known)}" if known else "delete it: there are none"
+    if kind == "rule" and len(known) > 20:
+        listed = "`rules` lists them all"
+    hint = f"did you mean `{near[0]}`?" if near else listed
     return BadFile(f"no {kind} `{name}`", file=path, line=line, column=column, hint=hint)

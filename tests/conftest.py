@@ -1,5 +1,6 @@
 """What several test modules share: the command line as a program, and the example tree, released once."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from pipeline.model import Lint
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = Path(sys.prefix) / "bin" / "seatrial"
@@ -18,6 +21,11 @@ COUNTS: dict[str, list[int]] = {}  # what → how many were right, of how many; 
 def count(what, of, right=1):
     """Say that one more case of a set is right."""
     COUNTS.setdefault(what, [0, of])[0] += right
+
+
+def together(lints):
+    """What was found on several files, as a run over them has it."""
+    return Lint(*(tuple(itertools.chain.from_iterable(part)) for part in zip(*lints, strict=True)))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.check import lint as lint_one
-from pipeline.check import together
 from pipeline.errors import BadFile
 from pipeline.lint import baseline
 from pipeline.model import Context, Dockerfile, Lint, Problem, Rule, Severity, Unread
 from pipeline.parse import parse
+from tests.conftest import together
 
 TODAY = date(2026, 11, 23)
 

@@ -4,10 +4,11 @@ import pytest
 
 from pipeline import fix, mend
 from pipeline.analysis import shell
-from pipeline.analysis.around import family, is_root, shell_of
-from pipeline.analysis.calls import calls, mounts, read
+from pipeline.analysis.bases import family
+from pipeline.analysis.calls import calls, read
 from pipeline.analysis.fetches import fetches, is_checked, pipe_of
 from pipeline.analysis.made import made
+from pipeline.analysis.walk import is_root, mounts, shell_of
 from pipeline.model import Dockerfile
 from pipeline.parse import parse
 
@@ -81,7 +82,7 @@ def test_a_word_that_is_an_options_value_is_no_switch() -> None:
 )
 def test_the_system_is_told_from_the_images_name(image: str, system: str | None) -> None:
     dockerfile = parse(f"FROM {image} AS first\nFROM first\n")
-    assert family(dockerfile, dockerfile.final) == system
+    assert family(dockerfile.final.image) == system
 
 
 def test_root_is_known_only_where_the_file_or_the_base_says_so() -> None:
@@ -89,7 +90,7 @@ def test_root_is_known_only_where_the_file_or_the_base_says_so() -> None:
     for base, first in (("ubuntu:24.04", True), ("mine/app:1", None)):
         dockerfile = parse(text.format(base))
         runs = [one for one in dockerfile.instructions if one.keyword == "RUN"]
-        assert [is_root(dockerfile, one) for one in runs] == [first, False, True, None]
+        assert [is_root(dockerfile, dockerfile.final, one) for one in runs] == [first, False, True, None]
 
 
 def test_the_last_shell_holds_also_in_stages_built_on_it() -> None:
@@ -143,8 +144,8 @@ def test_mounts_are_told_by_kind_and_bind_is_the_default() -> None:
         ).instructions
         if one.keyword == "RUN"
     ]
-    assert [one["target"] for one in mounts(instruction, "bind")] == ["/src"]
-    assert [one["target"] for one in mounts(instruction, "cache")] == ["/c"]
+    assert [one.target for one in mounts(instruction, "bind")] == ["/src"]
+    assert [one.target for one in mounts(instruction, "cache")] == ["/c"]
 
 
 @pytest.mark.parametrize(

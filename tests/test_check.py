@@ -13,14 +13,16 @@ from packaging.version import Version
 from pipeline import facts
 from pipeline.analysis import shell
 from pipeline.analysis.wheels import shipped_wheels
-from pipeline.check import check, lint, together, unused_waivers
+from pipeline.check import check, lint
 from pipeline.errors import BadFile
 from pipeline.lint.formats import as_json, as_text, explain, rules_table
 from pipeline.model import Context, Dockerfile, Lint, Problem, Rule, Severity, Unread, Waiver
 from pipeline.parse import parse, read
 from pipeline.recipe import Recipe
 from pipeline.recipe import read as read_recipe
+from pipeline.waived import unused_waivers
 from policies import RULES
+from tests.conftest import together
 
 TODAY = date(2026, 11, 23)
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from pipeline import fix
 from pipeline.check import lint as lint_one
-from pipeline.check import together
 from pipeline.errors import BadFile
 from pipeline.lint import formats as lint_formats
 from pipeline.lint.formats import github, gitlab, junit, markdown, sarif
@@ -26,6 +25,7 @@ from pipeline.lint.formats.text import as_text
 from pipeline.model import Edit, Finding, Fix, Lint, Severity, Span, Unread
 from pipeline.parse import parse
 from policies import RULES
+from tests.conftest import together
 
 TODAY = date(2026, 11, 23)
 IDS = ("unpinned-base", "devel-image-shipped", "package-cache-in-layer", "runs-as-root", "shell-form-command")

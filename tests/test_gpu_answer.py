@@ -96,6 +96,13 @@ def test_a_requirements_file_in_the_context_counts(dockerfile):
     assert answers(found) == {"driver 515": "no"} and found.fleet[0].line == 3
 
 
+def test_what_conda_brings_counts_and_is_never_a_blind_yes(dockerfile):
+    folder = dockerfile("FROM mambaorg/micromamba:2.0\nRUN micromamba install -y pytorch=2.5.1 pytorch-cuda=12.4\n")
+    found = ask(folder, drivers=["450", "550"], gpus=["K80"])
+    assert list(answers(found).values()) == ["no", "yes", "unknown"]
+    assert {one.line for one in found.fleet} == {2}
+
+
 def test_an_old_branch_that_the_image_lets_in_needs_the_compatibility_package(dockerfile):
     folder = dockerfile("FROM nvidia/cuda:12.4.1-base-ubuntu22.04\n")
     found = ask(folder, drivers=["470.223.02"])

@@ -269,13 +269,12 @@ def test_the_facts_of_a_service_are_read(project: Path) -> None:
     found = {one.service.name: one.service for one in compose.services(project / "compose.yaml", project)}
     api = found["api"]
     assert api.image == "registry.example.com/api:dev"
-    assert [(one.driver, one.number, one.capabilities) for one in api.reservations] == [
-        ("nvidia", "all", ("gpu", "utility"))
-    ]
+    assert [(one.driver, one.capabilities) for one in api.reservations] == [("nvidia", ("gpu", "utility"))]
     assert api.reservations[0].place.line == 7
-    assert api.environment == {"HF_TOKEN": None, "HF_HOME": "/models", "LOG": "${HOSTNAME}"}
-    assert api.volumes == ("./models:/models:ro", "cache:/cache")
-    assert (api.shm_size, api.ipc, api.user, api.privileged) == ("8gb", "host", "1000:1000", False)
+    said = {one.name: one.value for one in api.settings if not one.of_build}
+    assert said == {"HF_HOME": "/models", "LOG": "${HOSTNAME}"}
+    assert [one.text for one in api.volumes] == ["./models:/models:ro", "cache:/cache"]
+    assert (api.shm_size, api.privileged) == ("8gb", False)
     assert api.healthcheck is not None and api.healthcheck["start_period"] == "120s"
     assert api.places["environment"].line == COMPOSE.splitlines().index("    environment:") + 1
     assert [name for name, one in found.items() if one.asks_for_gpu] == ["api", "worker", "old", "all"]

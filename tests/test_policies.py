@@ -12,11 +12,12 @@ import pytest
 import yaml
 
 from pipeline import fix
-from pipeline.check import WAIVER_RULES, check
+from pipeline.check import check
 from pipeline.lint.inputs import compose
 from pipeline.model import Context, Finding, Rule
 from pipeline.parse import parse
 from pipeline.recipe import Recipe
+from pipeline.waived import WAIVER_RULES
 from policies import RULES
 
 POLICIES = Path(__file__).parents[1] / "policies"
@@ -139,6 +140,11 @@ def test_no_rule_is_forgotten() -> None:
     assert modules == {rule.id.replace("-", "_") for rule in RULES}
     pages = {path.stem for path in POLICIES.glob("*.md")} - {"verdict"}  # the reasons that no rule of the check gives
     assert pages == {rule_id.replace("-", "_") for rule_id in IDS}
+
+
+def test_matters_of_taste_stand_last_in_the_list() -> None:
+    quiet = [not rule.by_default for rule in RULES]
+    assert quiet == sorted(quiet)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)

@@ -1,5 +1,6 @@
 """policy.yaml and waivers.yaml: what they mean, and what a mistake in them looks like."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,30 @@ def test_the_digest_changes_with_the_waivers(tmp_path):
     before = policy.read(written(tmp_path, text), IDS).digest
     row = "waivers:\n  - {rule: CVE-2024-1, reason: because, accepted_by: me, until: 2030-01-01}\n"
     assert policy.read(written(tmp_path, text, row), IDS).digest != before
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        (
+            "untrusted-registry: {parameters: {registries: [docker.io]}}",
+            "no parameter of untrusted-registry `registries`",
+        ),
+        ("untrusted-registry: {parameters: {allowed: docker.io}}", "`allowed` must be a list of texts"),
+        ("missing-label: {parameters: {labels: org.x}}", "`labels` must be a list of texts"),
+        ("too-many-layers: {parameters: {most: many}}", "`most` must be a whole number"),
+        ("runs-as-root: {parameters: {x: 1}}", "no parameter of runs-as-root `x`"),
+    ],
+)
+def test_a_parameter_that_a_rule_does_not_take_is_told_at_its_line(tmp_path, setting, words):
+    file = written(tmp_path, f"default: a\nprofiles:\n  a:\n    rules:\n      {setting}\n")
+    with pytest.raises(BadFile, match=r"policy\.yaml:5") as refused:
+        policy.read(file, IDS)
+    assert words in refused.value.what
+
+
+def test_every_parameter_that_a_rule_asks_for_is_declared():
+    for rule in RULES:
+        code = (SHIPPED.parent / f"{rule.id.replace('-', '_')}.py").read_text()
+        asked = set(re.findall(r'context\.parameters\.get\("(\w+)"', code)) - {"tree"}
+        assert asked == set(rule.takes or ()), rule.id

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.analysis import walk
+from pipeline.analysis.bases import begins_at_root
 from pipeline.model import Context
 from pipeline.parse import parse
 from policies import ignored_directive
@@ -33,7 +34,7 @@ def test_user_and_folder_hold_from_the_next_instruction_on_and_in_the_stages_abo
     ],
 )
 def test_only_the_official_image_is_known_to_begin_at_the_root(base: str, at_root: bool) -> None:
-    assert walk.begins_at_root(parse(f"FROM {base}\n").final) is at_root
+    assert begins_at_root(base) is at_root
 
 
 def test_a_variable_without_a_value_makes_the_folder_unknown_until_it_is_absolute_again() -> None:

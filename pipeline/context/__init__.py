@@ -197,7 +197,7 @@ def of(dockerfile: Dockerfile, context: Context) -> BuildContext | None:
 
     It is made once per Dockerfile. That a .dockerignore is bad is told by `problem`, not by every rule that asks.
     """
-    if context.folder is None or not context.folder.is_dir():
+    if context.folder is None or not os.path.isdir(context.folder):  # noqa: PTH112  # Path.is_dir may raise
         return None
     key = ("build context", str(context.folder))
     if key not in dockerfile.memo:

@@ -5,6 +5,7 @@ read ── parse ── Ignore.excludes(path)          what one pattern matches
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,7 +90,7 @@ def read(context: Path, dockerfile: Path | None = None) -> Ignore | None:
 
     own = None if dockerfile is None else dockerfile.with_name(f"{dockerfile.name}.dockerignore")
     for file in (own, context / NAME):
-        if file is not None and file.is_file():
+        if file is not None and os.path.isfile(file):  # noqa: PTH113  # Path.is_file may raise
             return parse(text_of(file), file=str(file))
     return None
 

@@ -18,6 +18,7 @@ from pipeline import lint, parse
 from pipeline.errors import BadFile
 from pipeline.fix.engine import Mended, apply, mend
 from pipeline.fix.pin import NotPinned, Pinned, Resolve, pinned
+from pipeline.lint import beside
 from pipeline.lint.ruleset import Ruleset
 from pipeline.model import Finding, Unread
 
@@ -65,7 +66,7 @@ def fix(
     done: list[FileFixed] = []
     errors: list[Unread] = []
     judges = list(lint.each(paths, rules, build_args=build_args or {}, target=target))
-    tree = lint.tree_names([file for file, _ in judges]) if resolve else ()
+    tree = beside.tree_names([file for file, _ in judges]) if resolve else ()
     for file, look in judges:
         try:
             before = parse.text_of(file)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from pipeline import facts
+from pipeline.analysis.installs.conda import CondaCuda
 from pipeline.analysis.pip import Wheel
 from pipeline.model import Context, Dockerfile
 
@@ -66,6 +67,12 @@ def wheel_needs(file: str, wheels: Sequence[Wheel]) -> Iterator[Need]:
             cuda = wheel.cuda or facts.wheel_cuda(wheel.name, wheel.version, wheel.variant)
             code = facts.wheel_capabilities(wheel.name, wheel.version, wheel.variant)
             yield _need(name, file, wheel.line, cuda, code)
+
+
+def conda_needs(file: str, packages: Sequence[CondaCuda]) -> Iterator[Need]:
+    """Yield what conda installs of CUDA, one a line: which GPUs its builds hold code for, no table here knows."""
+    for one in packages:
+        yield _need(f"{one.name} (conda)", file, one.line, one.cuda, None)
 
 
 def _need(

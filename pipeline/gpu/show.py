@@ -19,13 +19,14 @@ _MOST = 40  # lines of changes that a person reads
 
 def starts(found: Starts) -> Group:
     """What it needs, one by one, and each entry of the fleet."""
-    head = f"{found.subject}: {found.image or 'base not known'}"
+    base = found.image or "base not known"
+    head = found.subject if found.subject == base else f"{found.subject}: {base}"
     if found.vendor == "nvidia":
-        head += f"\nneeds driver {found.driver or 'unknown'} or newer"
-        if found.accepted_branches:
-            head += f"; of older ones its check lets branches {', '.join(map(str, found.accepted_branches))} in"
+        head += f"\n{_driver(found)}"
         if found.lowest and found.highest:
             head += f"\nruns on compute capability {found.lowest} to {found.highest}"
+            silent = [need.what for need in found.needs if need.capabilities is None]
+            head += f", as far as it is known: not for {', '.join(silent)}" if silent else ""
     elif found.vendor == "amd":
         head += "\nfor AMD GPUs (ROCm)"
     else:
@@ -38,6 +39,17 @@ def starts(found: Starts) -> Group:
         shown.append(_table(("starts", "on", "because", "line"), [_verdict(one) for one in found.fleet]))
     shown.append(Text(f"facts gathered {found.gathered}", style="dim"))
     return Group(*shown)
+
+
+def _driver(found: Starts) -> str:
+    """What drivers it needs: those of its CUDA, and those that an nvidia/cuda image's own check lets in."""
+    if found.driver is None:
+        return "which driver it needs is not known"
+    if not found.accepted_branches:
+        return f"needs driver {found.driver} or newer"
+    branches = ", ".join(map(str, found.accepted_branches))
+    newer = next((f", and {need.released_with} or newer" for need in found.needs if need.released_with), "")
+    return f"its CUDA runs from driver {found.driver} on; its own check lets in branches {branches}{newer}"
 
 
 def refreshed(found: Refreshed) -> Group:

@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from pipeline import facts
 from pipeline.facts.requirements import Word
-from pipeline.gpu.brings import Need, base_need, declared, env_line, is_cuda_image, wheel_needs
+from pipeline.gpu.brings import Need, base_need, conda_needs, declared, env_line, is_cuda_image, wheel_needs
 from pipeline.model import Context, Dockerfile
 
 _CHECKED = ("NVIDIA_DISABLE_REQUIRE", "NVIDIA_REQUIRE_CUDA", "CUDA_VERSION")
@@ -70,6 +70,7 @@ def of_dockerfiles(
     `chain` is the Dockerfile, then that of the image it builds on where we have it, and so on.
     """
     from pipeline.analysis.bases import shipped_base
+    from pipeline.analysis.installs.conda import conda_cuda
     from pipeline.analysis.wheels import shipped_wheels
 
     last, _ = chain[-1]
@@ -79,6 +80,7 @@ def of_dockerfiles(
     for dockerfile, context in reversed(chain):
         environment |= dockerfile.final.environment
         needs += wheel_needs(dockerfile.path, shipped_wheels(dockerfile, context))
+        needs += conda_needs(dockerfile.path, conda_cuda(dockerfile, context))
     if not needs:
         needs += declared(chain, environment)
     image = _Image(reference=stage.image, file=last.path, line=stage.line, base=facts.gpu_base(stage.image),

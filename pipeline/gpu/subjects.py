@@ -6,6 +6,7 @@ A name of the tree, a Dockerfile, a folder that holds one, or an image's referen
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from pipeline import facts, parse, tools
 from pipeline.errors import BadFile, ToolFailed, ToolMissing
 from pipeline.gpu import starts
 from pipeline.gpu.starts import Starts
-from pipeline.lint import beside
+from pipeline.lint import beside, inputs
 from pipeline.model import Context, Dockerfile
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def where_it_starts(image: str, asked: Asked, session: Session, *, run: tools.Ru
     """Judge whatever `image` names. Raises BadFile when it names nothing, or when a driver or a GPU is none."""
     _check(asked)
     path = Path(image)
-    if path.is_dir() or path.is_file():
-        file = path / "Dockerfile" if path.is_dir() else path
-        if not file.is_file():
+    if not inputs.gone(path):
+        file = path / "Dockerfile" if os.path.isdir(path) else path  # noqa: PTH112  # Path.is_dir may raise
+        if inputs.gone(file):
             raise BadFile("no Dockerfile in there", file=path, hint="name the file itself")
         recipe = beside.read(file.with_name("image.yaml"))
         if recipe is not None and Path(recipe.dockerfile).name != file.name:

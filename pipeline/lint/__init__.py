@@ -8,6 +8,7 @@ what a lint has to wait for: pydantic, Rich and Invoke are not among it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import check, parse
+from pipeline import check, parse, waived
 from pipeline import context as contexts
 from pipeline.errors import BadFile
 from pipeline.lint import beside, forked, inputs, ruleset
@@ -60,8 +61,7 @@ def answer(asked: Asked, root: Path) -> Answer:
 
     known_severity(asked.fail_on)
     lint_formats.known_format(asked.format)
-    tree = root / "dockerfiles"
-    paths = [Path(one) for one in asked.paths] or [tree if tree.is_dir() else Path()]
+    paths = [Path(one) for one in asked.paths] or [default_path(root)]
     policy_file = ruleset.find(root, Path(asked.policy) if asked.policy else None)
     rules = ruleset.read(policy_file, frozenset(rule.id for rule in RULES))
     found = lint(paths, rules, build_args=arguments(asked.build_args), target=asked.target or None, forking=_alone())
@@ -125,7 +125,7 @@ def lint(
         errors += found.errors
     own = {rule.id for rule in (*RULES, *rules.brought)}
     shared = [waiver for waiver in rules.waivers if waiver.rule in own]
-    findings += check.unused_waivers(shared, findings, ran=own, files=looked)
+    findings += waived.unused_waivers(shared, findings, ran=own, files=looked)
     return Lint(files=tuple(files), findings=tuple(findings), errors=tuple(errors))
 
 
@@ -162,7 +162,7 @@ def each(
     first, *more = (one for found in ways.values() for one in found)
     if isinstance(first, Unread) and not more:
         raise BadFile(first.message, file=first.file, line=first.line, hint=first.hint)
-    tree = tree_names([file for file, found in ways.items() if any(isinstance(one, Subject) for one in found)])
+    tree = beside.tree_names([file for file, found in ways.items() if any(isinstance(one, Subject) for one in found)])
     for file, found in ways.items():
         if inline or all(isinstance(one, Unread) or one.text is None for one in found):
             yield file, partial(_judged, file, found, rules, build_args, target, tree)
@@ -190,6 +190,12 @@ def judge(
     )
 
 
+def default_path(root: Path) -> Path:
+    """What is judged when nobody names a path: dockerfiles/ of the workspace, else the folder that we are in."""
+    tree = root / "dockerfiles"
+    return Path(os.path.relpath(tree)) if tree.is_dir() else Path()
+
+
 def known_severity(fail_on: str) -> None:
     """Raise BadFile for a severity that there is not, before anything is looked at."""
     if fail_on not in SEVERITIES:
@@ -205,9 +211,13 @@ def exit_code(found: Lint, fail_on: str) -> int:
 
 def sources_of(found: Lint) -> dict[str, str]:
     """The texts that the findings speak of, by file."""
-    told = {finding.file for finding in found.findings if finding.rule not in check.WAIVER_RULES}
+    told = {finding.file for finding in found.findings if finding.rule not in waived.WAIVER_RULES}
     told |= {finding.file for finding in found.findings} & set(found.files)
-    return {file: parse.text_of(Path(file)) for file in sorted(told)}
+    texts: dict[str, str] = {}
+    for file in sorted(told):
+        with contextlib.suppress(BadFile):  # it was there when it was judged; its findings still count
+            texts[file] = parse.text_of(Path(file))
+    return texts
 
 
 def arguments(pairs: Sequence[str]) -> dict[str, str]:
@@ -276,32 +286,3 @@ def _judged_once(dockerfile: Dockerfile, way: Subject, rules: Ruleset, tree: Seq
     # The places in the text are not those in the file that holds it: nothing there can be spliced in.
     unfixed = (one._replace(fix=None, fixable=False, column=None, end_column=None) for one in found.findings)
     return found._replace(findings=tuple(unfixed))
-
-
-def situated(
-    file: Path, text: str, build_args: Mapping[str, str], target: str | None
-) -> tuple[Dockerfile, Context, str | None]:
-    """Parse a text as if it stood in a file; also return what is known beside it, and the profile it asks for."""
-    recipe = beside.read(file.with_name("image.yaml"))
-    if recipe is not None and recipe.dockerfile_path.resolve() != file.resolve():
-        recipe = None  # image.yaml speaks of another Dockerfile in the same folder
-    known = {**(recipe.build_args if recipe else {}), **build_args}
-    dockerfile = parse.parse(
-        text, path=str(file), build_args=known, target=target or (recipe.target if recipe else None)
-    )
-    context = Context(folder=file.parent / (recipe.context if recipe else "."), recipe=recipe)
-    return dockerfile, context, recipe.profile if recipe else None
-
-
-def tree_names(files: Sequence[Path]) -> tuple[str, ...]:
-    """What the images of the trees that these files lie in are called."""
-    names: set[str] = set()
-    for folder in {file.resolve().parent.parent for file in files}:
-        for other in folder.glob("*/image.yaml"):
-            try:
-                one = beside.read(other)
-            except BadFile:
-                continue  # told when its own Dockerfile is judged
-            if one is not None:
-                names |= {one.name, one.repository, one.full_repository}
-    return tuple(sorted(names))

@@ -30,7 +30,7 @@ class Key(NamedTuple):
 def root() -> Path:
     """The repository that this folder belongs to, by its .git; without one, this folder."""
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    return next((folder for folder in (here, *here.parents) if os.path.exists(folder / ".git")), here)  # noqa: PTH110
 
 
 def relative(file: str, base: Path) -> str:

@@ -124,8 +124,8 @@ def _from_plain(plain: Mapping[str, Any], *, run_own: bool = True) -> Ruleset:
 
 
 def _brought(plain: Mapping[str, Any], run_own: bool) -> tuple[Rule, ...]:
-    from pipeline.check import WAIVER_RULES
     from pipeline.lint import own_rules
+    from pipeline.waived import WAIVER_RULES
     from policies import RULES
 
     file, taken = Path(plain["file"]), {*(rule.id for rule in RULES), *WAIVER_RULES}

@@ -14,13 +14,13 @@ from lsprotocol import types
 import policies
 from pipeline import fix
 from pipeline.analysis.bases import as_written
-from pipeline.check import WAIVER_RULES
 from pipeline.errors import BadFile
 from pipeline.lint.formats.pages import explain
 from pipeline.lsp.judging import Judge, Judged
 from pipeline.mend import newline
 from pipeline.model import Dockerfile, Edit, Finding, Instruction, Rule, Severity, Span, Stage, Unread
 from pipeline.parse import spans
+from pipeline.waived import WAIVER_RULES
 
 SOURCE = "seatrial"
 FIX_ALL = "source.fixAll.seatrial"
@@ -189,9 +189,11 @@ def _about_base(stage: Stage) -> str:
              "framework": base.framework, "Python": base.python, "system": base.os}  # fmt: skip
     told = [f"{name} {value}" for name, value in words.items() if value is not None]
     lines += ["", f"- {', '.join(told)}"] if told else [""]
-    least = facts.minimum_driver(base.cuda) if base.cuda is not None else None
+    least = facts.oldest_driver(base.cuda) if base.cuda is not None else None
+    whole = facts.minimum_driver(base.cuda) if base.cuda is not None and len(base.cuda.release) > 1 else None
     if least is not None:
-        lines.append(f"- needs the NVIDIA driver {least} or newer")
+        all_of_it = f"; all of its features from {facts.driver_text(whole)} on" if whole is not None else ""
+        lines.append(f"- needs the NVIDIA driver {facts.driver_text(least)} or newer{all_of_it}")
     if tag is not None and facts.exists(tag) is False:
         lines.append(f"- **does not exist**; the nearest tag that does: `{facts.nearest_tag(tag)}`")
     elif tag is not None and facts.is_end_of_life(tag):

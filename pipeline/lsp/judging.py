@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pipeline import lint
 from pipeline.errors import BadFile
-from pipeline.lint import ruleset
+from pipeline.lint import beside, ruleset
 from pipeline.lint.ruleset import Ruleset
 from pipeline.model import Dockerfile, Finding, Lint, Unread
 from pipeline.parse import LARGEST
@@ -46,8 +46,8 @@ class Judge:
             rules = self.rules()
             if len(text) > LARGEST:
                 raise BadFile("larger than 1 MB", file=file, hint="a Dockerfile is written by people")
-            dockerfile, context, profile = lint.situated(file, text, {}, None)
-            found = lint.judge(dockerfile, rules, profile, context, lint.tree_names([file]))
+            dockerfile, context, profile = beside.situated(file, text)
+            found = lint.judge(dockerfile, rules, profile, context, beside.tree_names([file]))
         except BadFile as error:
             unread = Unread(file=error.file, line=error.line, message=error.what, hint=error.hint)
             return Judged(file, text, None, (), (unread,), rules)
@@ -56,14 +56,14 @@ class Judge:
 
     def look(self, file: Path, text: str) -> Lint:
         """The same for `fix`, which must know about a text that does not parse: raises BadFile."""
-        dockerfile, context, profile = lint.situated(file, text, {}, None)
-        return lint.judge(dockerfile, self.rules(), profile, context, lint.tree_names([file]))
+        dockerfile, context, profile = beside.situated(file, text)
+        return lint.judge(dockerfile, self.rules(), profile, context, beside.tree_names([file]))
 
     def rules(self) -> Ruleset:
         """The rules that hold here. Raises BadFile."""
         file = ruleset.find(self.root, self.policy)
-        beside = (file, file.with_name("waivers.yaml"))
-        stamp = tuple(one.stat().st_mtime_ns if one.is_file() else 0 for one in beside)
+        files = (file, file.with_name("waivers.yaml"))
+        stamp = tuple(one.stat().st_mtime_ns if one.is_file() else 0 for one in files)
         kept = self._read.get(file)
         if kept is None or kept[0] != stamp:
             read = ruleset.read(file, frozenset(rule.id for rule in RULES), run_own=self.run_own)

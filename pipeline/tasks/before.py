@@ -5,18 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke import Context, Exit
 
 from pipeline.model import Rule
 from pipeline.tasks.shared import FORMAT, expected_errors, result, task, tell
 
+if TYPE_CHECKING:
+    from pipeline.lint.ruleset import Ruleset
+
 
 @task(
     positional=["path"],
     iterable=["path", "build_arg"],
     help={
-        "path": "Dockerfiles or folders that hold some (repeatable; default: dockerfiles/, or this folder)",
+        "path": "Dockerfiles, compose or bake files, or folders that hold some (repeatable; default: dockerfiles/, "
+        "or this folder)",
         "build_arg": "K=V, as in docker build (repeatable)",
         "target": "judge this stage as the one that ships",
         "format": "text, json, sarif, junit, github, gitlab or markdown",
@@ -34,7 +39,8 @@ def lint(
 ) -> None:  # fmt: skip
     """Judge Dockerfiles against the policy; builds nothing.
 
-    seatrial lint                                   every Dockerfile below dockerfiles/
+    seatrial lint                                   what is below dockerfiles/, or below here where there is none
+    seatrial lint .                                 all below here, compose and bake files too
     seatrial lint services/ Dockerfile.gpu          these
     seatrial lint Dockerfile --build-arg CUDA=12.8.1 --target runtime
     seatrial lint --format sarif --output lint.sarif
@@ -68,26 +74,33 @@ def explain(c: Context, rule: str) -> None:
 
 def _brought(c: Context, rule: str = "") -> tuple[Rule, ...]:
     """The rules that the policy here brings along; nothing is read for a rule that is one of ours."""
+    from policies import RULES
+
+    return () if rule in {one.id for one in RULES} else _ruleset(c).brought
+
+
+def _ruleset(c: Context) -> Ruleset:
+    """The rules' side of the policy that holds here."""
     from pipeline.lint import ruleset
     from pipeline.settings import find_root
     from policies import RULES
 
     ours = frozenset(one.id for one in RULES)
-    if rule in ours:
-        return ()
-    return ruleset.read(ruleset.find(find_root(c.config.get("seatrial_root"))), ours).brought
+    return ruleset.read(ruleset.find(find_root(c.config.get("seatrial_root"))), ours)
 
 
-@task(help={"format": FORMAT})
-def rules(c: Context, format: str = "text") -> None:
-    """List the rules."""
+@task(help={"profile": "as this profile of the policy weighs them (default: the policy's default)", "format": FORMAT})
+def rules(c: Context, profile: str = "", format: str = "text") -> None:
+    """List the rules, with their weight under the policy here."""
     from pipeline import show
     from pipeline.lint import formats as lint_formats
     from policies import RULES
 
     with expected_errors(format):
-        every = (*RULES, *_brought(c))
-        result({"rules": lint_formats.rules_table(every)}, "rules", format, show.rules)
+        held = _ruleset(c)
+        every = (*RULES, *held.brought)
+        weights = held.profile(profile or None).severities(every)
+        result({"rules": lint_formats.rules_table(every, weights)}, "rules", format, show.rules)
 
 
 @task(positional=["file"], help={"file": "a Dockerfile"})

@@ -13,7 +13,7 @@ from pipeline.tasks.shared import FORMAT, opened, result, task, tell
     positional=["image"],
     iterable=["driver", "gpu", "build_arg"],
     help={
-        "image": "an image of the tree by its name, a Dockerfile or its folder, or an image's reference",
+        "image": "an image of the tree (NAME, or NAME-VARIANT), a Dockerfile or its folder, or an image's reference",
         "driver": "judge on this driver, 535 or 535.104.05, instead of the fleet in image.yaml (repeatable)",
         "gpu": "judge on this GPU, A100 or 8.0, instead of the fleet in image.yaml (repeatable)",
         "build_arg": "K=V, as in docker build (repeatable)",

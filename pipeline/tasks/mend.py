@@ -57,8 +57,7 @@ def fix(
                 meant = near(name, known)
                 raise BadFile(f"no rule is called `{name}`", file="--rule",
                               hint=f"did you mean `{meant}`?" if meant else "`rules` lists them all")  # fmt: skip
-        tree = session.root / "dockerfiles"
-        paths = [Path(one) for one in path] or [tree if tree.is_dir() else Path()]
+        paths = [Path(one) for one in path] or [lint.default_path(session.root)]
         resolve = None
         if pin:
             from pipeline.registry import resolver

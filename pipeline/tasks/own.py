@@ -36,5 +36,6 @@ def test_rules(c: Context, folder: str) -> None:
             if not found:
                 print(f"{rule.id}: its page is true")
         if wrong:
-            tell(f"seatrial: {wrong} things that pages say are not so")
+            what = "1 thing that a page says is" if wrong == 1 else f"{wrong} things that pages say are"
+            tell(f"seatrial: {what} not so")
             raise Exit(code=PolicyViolated.exit_code)

@@ -26,7 +26,7 @@ def render(lint: Lint, root: Path, fail_on: str = "error") -> str:
     for error in lint.errors:
         errors.setdefault(error.file, []).append(error)
     for file in dict.fromkeys((*findings, *errors)):
-        name = visible(relative(file, root))
+        name = visible(relative(file, root)).replace("\n", "\\n")
         _suite(suites, name, findings.get(file, ()), errors.get(file, ()), WEIGHTS[Severity(fail_on)])
     for total in ("tests", "failures", "errors", "skipped"):
         suites.set(total, str(sum(int(suite.get(total, "0")) for suite in suites)))

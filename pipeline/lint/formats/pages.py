@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
-from pipeline.check import WAIVER_RULES, page_of
 from pipeline.errors import BadFile
-from pipeline.model import Rule, Severity
+from pipeline.model import Rule, Severity, page_of
+from pipeline.waived import WAIVER_RULES
 
 
 def explain(rule_id: str, own: Iterable[Rule] = ()) -> str:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.check import WAIVER_RULES
 from pipeline.errors import BadFile
 from pipeline.lint.fingerprints import numbered, relative
 from pipeline.lint.formats.columns import Columns
 from pipeline.lint.formats.pages import explain
 from pipeline.model import Finding, Lint, Rule, Severity, Unread
+from pipeline.waived import WAIVER_RULES
 from policies import RULES
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
