@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bisect
 import fnmatch
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -184,8 +185,9 @@ def _concerns(waiver: Waiver, dockerfile: Dockerfile, context: Context) -> bool:
 
 
 def _matches(path: str, pattern: str) -> bool:
-    """A Dockerfile may have been named from elsewhere: an absolute path matches from any of its folders on."""
-    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"*/{pattern}")
+    """A Dockerfile may have been named from anywhere: its whole path matches from any of its folders on."""
+    whole = os.path.abspath(path)  # noqa: PTH100  # no Path: this is asked for each finding and each waiver
+    return fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(whole, f"*/{pattern}")
 
 
 def _names_one_file(waiver: Waiver) -> bool:

@@ -18,7 +18,7 @@ from pipeline import lint, parse
 from pipeline.errors import BadFile
 from pipeline.fix.engine import Mended, apply, mend
 from pipeline.fix.pin import NotPinned, Pinned, Resolve, pinned
-from pipeline.lint import beside
+from pipeline.lint import beside, masked
 from pipeline.lint.ruleset import Ruleset
 from pipeline.model import Finding, Unread
 
@@ -36,7 +36,7 @@ class FileFixed:
     pins: tuple[Pinned, ...]
     not_pinned: tuple[NotPinned, ...]
     left: tuple[Finding, ...]
-    diff: str  # unified, empty when nothing changed
+    diff: str  # unified, with credentials masked out; empty when nothing changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def fix(
                 _write(file, text)
             done.append(fixed)
         except BadFile as error:
-            errors.append(Unread(file=error.file, line=error.line, message=error.what, hint=error.hint))
+            errors.append(masked.unread(Unread(file=error.file, line=error.line, message=error.what, hint=error.hint)))
     return Fixed(files=tuple(done), errors=tuple(errors), written=write)
 
 
@@ -94,16 +94,16 @@ def _fixed(
     mended = mend(before, offered, unsafe=unsafe)
     nothing: tuple[str, tuple[Pinned, ...], tuple[NotPinned, ...]] = (mended.text, (), ())
     text, pins, not_pinned = pinned(mended.text, str(file), resolve, tree) if resolve else nothing
-    left = tuple(finding for finding in look(text).findings if not finding.waived)
+    left = tuple(masked.finding(one) for one in look(text).findings if not one.waived)
     fixed = FileFixed(
         file=str(file),
         changed=text != before,
-        mended=mended.done,
+        mended=tuple(masked.finding(one) for one in mended.done),
         refused=tuple(f"{finding.rule} on line {finding.line}: {why}" for finding, why in mended.refused),
         pins=pins,
         not_pinned=not_pinned,
         left=left,
-        diff=_diff(before, text, str(file)),
+        diff=_diff(masked.masked(before), masked.masked(text), str(file)),
     )
     return fixed, text
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from pipeline import check, parse, waived
 from pipeline import context as contexts
 from pipeline.errors import BadFile
-from pipeline.lint import beside, forked, inputs, ruleset
+from pipeline.lint import beside, forked, inputs, masked, ruleset
 from pipeline.lint.inputs.subject import Subject
 from pipeline.lint.inputs.together import together
 from pipeline.lint.ruleset import Ruleset
@@ -65,7 +65,7 @@ def answer(asked: Asked, root: Path) -> Answer:
     policy_file = ruleset.find(root, Path(asked.policy) if asked.policy else None)
     rules = ruleset.read(policy_file, frozenset(rule.id for rule in RULES))
     found = lint(paths, rules, build_args=arguments(asked.build_args), target=asked.target or None, forking=_alone())
-    sources = sources_of(found)
+    found, sources = masked.report(found), sources_of(found)
     known: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     if asked.baseline or asked.write_baseline:
@@ -175,6 +175,10 @@ def judge(
 
     With a service in the context, the findings on that service, and no others.
     """
+    if profile_name is not None and profile_name not in rules.profiles and context.recipe is not None:
+        from pipeline import yamlfile
+
+        raise yamlfile.unknown(profile_name, rules.profiles, "profile", context.recipe.folder / "image.yaml")
     profile = rules.profile(profile_name)
     every = (*RULES, *rules.brought)
     severities = profile.severities(every)
@@ -210,13 +214,13 @@ def exit_code(found: Lint, fail_on: str) -> int:
 
 
 def sources_of(found: Lint) -> dict[str, str]:
-    """The texts that the findings speak of, by file."""
+    """The texts that the findings speak of, by file; credentials in them are masked out."""
     told = {finding.file for finding in found.findings if finding.rule not in waived.WAIVER_RULES}
     told |= {finding.file for finding in found.findings} & set(found.files)
     texts: dict[str, str] = {}
     for file in sorted(told):
         with contextlib.suppress(BadFile):  # it was there when it was judged; its findings still count
-            texts[file] = parse.text_of(Path(file))
+            texts[file] = masked.masked(parse.text_of(Path(file)))
     return texts
 
 

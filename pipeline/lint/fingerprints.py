@@ -51,7 +51,7 @@ def keyed(findings: Iterable[Finding], sources: Mapping[str, str], base: Path) -
             lines[file] = sources.get(file, "").split("\n")
         spoken_of = " ".join(" ".join(lines[file][finding.line - 1 : finding.end_line]).split())
         text = hashlib.sha256(spoken_of.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-        yield finding, Key(names[file], finding.rule, re.sub(NUMBER, "#", finding.message), text)
+        yield finding, Key(names[file], finding.rule, re.sub(NUMBER, "#", _said(finding)), text)
 
 
 def numbered(findings: Iterable[Finding], sources: Mapping[str, str], base: Path) -> Iterator[tuple[Finding, str]]:
@@ -61,3 +61,8 @@ def numbered(findings: Iterable[Finding], sources: Mapping[str, str], base: Path
         seen[key] = seen.get(key, 0) + 1
         whole = "\n".join((*key, str(seen[key])))
         yield finding, hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _said(finding: Finding) -> str:
+    """The message without the way of building that shows it: a file alone is built in fewer ways than its folder."""
+    return re.sub(r" \((?:variant|service|target) [^()]*\)$", "", finding.message)

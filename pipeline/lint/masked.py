@@ -23,16 +23,17 @@ _PLAIN = ("MYSQL_PWD", "PGPASSWORD", "SSHPASS")
 _OF_NPM = ("_authToken", "_password", "_auth")
 LONGEST_NAME = 80  # characters
 _NAMES = ("key", "pass", "pwd", "secret", "token", "credential", "pat")
+_GAP = r"[ \t,\"']"  # between words, in the exec form as well
 # By words that have to be in the text: what takes a credential without a name for it.
 _OTHERS = (
     ("://", r"://[^/\s:@]{0,200}:([^/\s@]{1,4096})@"),
     ("uthorization", rf"(?i)authorization:[ \t]*(?:(?:bearer|basic|token)[ \t]+)?{_VALUE}"),
     ("machine", rf"\bmachine[ \t]+\S{{1,200}}[ \t]+login[ \t]+\S{{1,200}}[ \t]+password[ \t]+{_VALUE}"),
-    ("sshpass", rf"\bsshpass[ \t]+-p[ \t]*{_VALUE}"),
-    ("curl", r"\bcurl\b[^\n;&|]{0,300}?[ \t](?:-u|--user)[ \t=]?[ \t]*[\"']?[^\s:\"']{0,200}:([^\s\"']{1,4096})"),
+    ("sshpass", rf"\bsshpass{_GAP}+-p{_GAP}*{_VALUE}"),
+    ("curl", r"\bcurl\b[^\n;&|]{0,300}?[ \t\"'](?:-u|--user)[ \t=,\"']{0,8}[^\s:\"']{0,200}:([^\s\"']{1,4096})"),
     ("mysql", rf"\bmysql\w*\b[^\n;&|]{{0,300}}?[ \t]-p{_VALUE}"),
-    ("user", rf"\buser(?:add|mod)\b[^\n;&|]{{0,300}}?[ \t]-p[ \t]*{_VALUE}"),
-    ("login", rf"\blogin\b[^\n;&|]{{0,300}}?[ \t]-p[ \t]*{_VALUE}"),
+    ("user", rf"\buser(?:add|mod)\b[^\n;&|]{{0,300}}?{_GAP}-p{_GAP}*{_VALUE}"),
+    ("login", rf"\blogin\b[^\n;&|]{{0,300}}?{_GAP}-p{_GAP}*{_VALUE}"),
     ("login", r"\bwandb[ \t]+login[ \t]+(?:-[a-z-]{1,40}[ \t]+){0,20}([^\s;&|\"'-][^\s;&|\"']{0,4095})"),
     ("passwd", r"\b(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*([^\n|]{1,300}?)[ \t]*(?:\\\r?\n[ \t]*)?\|[ \t]*"
                r"(?:sudo[ \t]+)?\S{0,100}passwd\b"),
@@ -54,20 +55,22 @@ def masked(text: str) -> str:
 
 
 def report(found: Lint) -> Lint:
-    """What was found, fit to be shown: no message holds a credential, nor does a fix (it is then left out)."""
+    """What was found, fit to be shown: no message holds a credential, nor does an edit of a fix."""
     return found._replace(
-        findings=tuple(_finding(one) for one in found.findings), errors=tuple(_unread(one) for one in found.errors)
+        findings=tuple(finding(one) for one in found.findings), errors=tuple(unread(one) for one in found.errors)
     )
 
 
-def _finding(one: Finding) -> Finding:
+def finding(one: Finding) -> Finding:
+    """A finding without a credential. Edits that hold one are left out: masked, they would destroy a file."""
     message = masked(one.message)
     if one.fix is not None and any(masked(edit.text) != edit.text for edit in one.fix.edits):
-        one = one._replace(fix=None)
+        one = one._replace(fix=one.fix._replace(edits=()))
     return one if message == one.message else one._replace(message=message)
 
 
-def _unread(one: Unread) -> Unread:
+def unread(one: Unread) -> Unread:
+    """What could not be judged, without a credential."""
     message, hint = masked(one.message), masked(one.hint)
     return one if (message, hint) == (one.message, one.hint) else one._replace(message=message, hint=hint)
 
@@ -79,7 +82,8 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     while at >= 0:
         start, end = at + len(_KEY_BEGINS), text.find(_KEY_ENDS, at)
         yield start, end if end >= 0 else len(text)
-        at = text.find(_KEY_BEGINS, end + len(_KEY_ENDS) + 40) if end >= 0 else -1  # its END line says PRIVATE KEY as well
+        line = text.find("\n", end) if end >= 0 else -1  # the END line says PRIVATE KEY as well
+        at = text.find(_KEY_BEGINS, line) if line >= 0 else -1
     lower = text.lower()
     if any(name in lower for name in _NAMES):
         for match in re.finditer(_NAMED, text):
@@ -104,8 +108,8 @@ def _names_a_secret(text: str, match: re.Match[str]) -> bool:
     if name in _OF_NPM:
         return True
     if match["blank"] and not name.startswith("--"):
-        before = text[max(start - 8, 0) : start]
-        if before[-1:] not in (" ", "\t") or before.split()[-1:] == [] or before.split()[-1].lower() not in _BEFORE_BLANK:
+        before = text[max(start - 8, 0) : start].lower().split()
+        if not before or before[-1] not in _BEFORE_BLANK:
             return False
     return is_secret(name.strip("-_.").replace("-", "_")) or name in _PLAIN
 

@@ -16,6 +16,7 @@ from pipeline import fix
 from pipeline.analysis.bases import as_written
 from pipeline.errors import BadFile
 from pipeline.lint.formats.pages import explain
+from pipeline.lint.masked import masked
 from pipeline.lsp.judging import Judge, Judged
 from pipeline.mend import newline
 from pipeline.model import Dockerfile, Edit, Finding, Instruction, Rule, Severity, Span, Stage, Unread
@@ -42,7 +43,7 @@ def diagnostic(judged: Judged, finding: Finding) -> types.Diagnostic:
     page = Path(policies.__file__).parents[1] / finding.docs
     return types.Diagnostic(
         range=_range(judged, finding),
-        message=f"{finding.message}\ntry: {finding.hint}",
+        message=masked(f"{finding.message}\ntry: {finding.hint}"),
         severity=WEIGHTS[finding.severity],
         code=finding.rule,
         code_description=types.CodeDescription(href=page.as_uri()) if page.is_file() else None,

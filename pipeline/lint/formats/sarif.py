@@ -90,7 +90,7 @@ def _result(finding: Finding, columns: Columns | None, root: Path) -> dict[str, 
     }
     if finding.stage is not None:
         made["locations"][0]["logicalLocations"] = [{"name": finding.stage, "kind": "module"}]
-    if finding.fix is not None and columns is not None:
+    if finding.fix is not None and finding.fix.edits and columns is not None:
         changes = [_replacement(edit.span, edit.text, columns) for edit in finding.fix.edits]
         words = finding.fix.title + ("" if finding.fix.safe else " (the image may then behave otherwise)")
         change = {"artifactLocation": _location(finding.file, root), "replacements": changes}

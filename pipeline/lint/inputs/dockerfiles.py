@@ -17,9 +17,10 @@ COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose
 BAKE = ("docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl")
 # What stands beside Dockerfiles under their name: ignore files, notes, programs, and templates that are none yet.
 _NO_DOCKERFILE = (
-    ".dockerignore", ".md", ".rst", ".txt", ".py", ".go", ".sh", ".rb", ".js", ".ts", ".json", ".yml", ".yaml", ".lock",
-    ".patch", ".diff", ".orig", ".rej", ".bak", ".swp", ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".erb",
-    ".in", ".mustache", ".ejs", ".lua", ".rs", ".java", ".c", ".h", ".cc", ".html", ".xml", ".toml", ".gz",
+    ".dockerignore", ".md", ".rst", ".txt", ".html", ".xml", ".json", ".yml", ".yaml", ".toml", ".lock",
+    ".py", ".go", ".sh", ".rb", ".js", ".ts", ".lua", ".rs", ".java", ".c", ".h", ".cc",
+    ".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template", ".erb", ".in", ".mustache", ".ejs",
+    ".patch", ".diff", ".orig", ".rej", ".bak", ".swp", ".gz",
 )  # fmt: skip
 
 
@@ -36,8 +37,11 @@ def is_dockerfile(name: str) -> bool:
     lower = name.lower()
     if lower.endswith(_NO_DOCKERFILE):
         return False
-    return any(lower == kind or (lower.startswith(kind) and lower[len(kind)] in ".-_")
-               or (lower.endswith(kind) and lower[-len(kind) - 1] in ".-_") for kind in ("dockerfile", "containerfile"))  # fmt: skip
+    for kind in ("dockerfile", "containerfile"):
+        before, found, after = lower.partition(kind)
+        if found and (not before or not after) and before[-1:] in ("", *".-_") and after[:1] in ("", *".-_"):
+            return True
+    return False
 
 
 def folders(top: Path) -> Iterator[Folder | Unread]:
