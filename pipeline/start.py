@@ -7,6 +7,7 @@ which then does all of it and says it in its own words.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -18,16 +19,60 @@ if TYPE_CHECKING:
 
 def main(name: str = "seatrial") -> None:
     """Run `seatrial TASK …`."""
-    words = sys.argv[1:]
-    root = None
-    if words[:1] == ["--search-root"]:  # what ./inv says of itself
-        root, words = words[1], words[2:]
-    code = _lint(words[1:], root) if words[:1] == ["lint"] else None
-    if code is None:
-        from pipeline import program
+    _open_streams()
+    code: int | str | None = 0
+    try:
+        words = sys.argv[1:]
+        root = None
+        if words[:1] == ["--search-root"]:  # what ./inv says of itself
+            root, words = words[1], words[2:]
+        code = _lint(words[1:], root) if words[:1] == ["lint"] else None
+        if code is None:
+            from pipeline import program
 
-        program.main(name)
-    sys.exit(code)
+            code = 0
+            program.main(name)
+    except SystemExit as ended:
+        code = ended.code
+    except KeyboardInterrupt:  # before there was anybody to say it better
+        code = _complained("interrupted; what was started has been stopped\n  try: run it again")
+    except OSError:
+        if _written(0) == 0:
+            raise  # it was not about our stdout
+        code = 3
+    sys.exit(_written(code))
+
+
+def _open_streams() -> None:
+    """Let a stream that was closed when we began drop what it gets: Python leaves None there."""
+    for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers, so that each gets its own
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+
+
+def _written(code: int | str | None) -> int | str | None:
+    """Send what is left for stdout on its way. The exit code is 3 when that fails, for a full disk for example."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our stdout, `head` for example, has seen enough
+        _drop_stdout()
+    except OSError as error:
+        _drop_stdout()
+        return _complained(f"stdout: the result cannot be written: {error.strerror}\n  try: free some space")
+    return code
+
+
+def _drop_stdout() -> None:
+    """Python writes what is left once more when it ends, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complained(words: str) -> int:
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"seatrial: {words}\n")
+        sys.stderr.flush()
+    return 3
 
 
 def _lint(words: Sequence[str], root: str | None) -> int | None:
@@ -41,14 +86,11 @@ def _lint(words: Sequence[str], root: str | None) -> int | None:
         return None
     try:
         text, code, notes = answer(asked, find_root(root))
-    except (PipelineError, KeyboardInterrupt):
+    except PipelineError:
         return None
-    sys.stderr.writelines(f"{note}\n" for note in notes)
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our stdout, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError):
+        sys.stderr.writelines(f"{note}\n" for note in notes)
+    sys.stdout.write(text)
     return code
 
 

@@ -167,7 +167,7 @@ name = "app"
 version = "0.1.0"
 source = { virtual = "." }
 dependencies = [
-    { name = "torch", version = "2.8.0", source = { registry = "https://pypi.org/simple" }, marker = "sys_platform == 'darwin'" },
+    { name = "torch", version = "2.8.0", source = { registry = "https://index.example/simple" }, marker = "sys_platform == 'darwin'" },
     { name = "torch", version = "2.8.0+cu126", source = { registry = "https://wheels.example.com/whl/cu126" }, marker = "sys_platform == 'linux'" },
 ]
 [package.optional-dependencies]
@@ -178,7 +178,7 @@ dev = [{ name = "onnxruntime-gpu" }]
 [[package]]
 name = "torch"
 version = "2.8.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 
 [[package]]
 name = "torch"
@@ -193,17 +193,17 @@ wheels = [
 [[package]]
 name = "nvidia-cublas-cu12"
 version = "12.6.4.1"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 
 [[package]]
 name = "vllm"
 version = "0.10.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 
 [[package]]
 name = "onnxruntime-gpu"
 version = "1.22.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 """  # noqa: E501
 
 

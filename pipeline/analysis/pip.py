@@ -26,6 +26,7 @@ _WITH_VALUE = frozenset({
     "--prerelease", "--link-mode", "--reinstall-package", "-P", "--upgrade-package", "--extra", "--optional",
     "--project", "--directory", "--package", "--with", "--pip-args", "--suffix", "--preinstall", "--spec",
 })  # fmt: skip
+_OF_ITS_OWN = r"(?i)onnxruntime|cuda|/cu\d|rocm|nightly"  # in the URL of an index: no mirror of the usual one
 _INDEX_VARIABLES = (
     "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX",
     "UV_DEFAULT_INDEX", "UV_FIND_LINKS",
@@ -145,7 +146,7 @@ def wheel_of(requirement: str, index: str | None) -> Wheel | None:
     """Return the wheel of one requirement that comes from the index at a URL, or from pip's own; None as above."""
     found = requirement_of(requirement) if re.search(_MATTERS, requirement) else None
     variant = _index_variant([index]) if index else None
-    other = bool(index) and "pypi.org" not in (index or "")
+    other = bool(index) and re.search(_OF_ITS_OWN, index or "") is not None
     return None if found is None else _wheel(found, variant, False, other_index=other, pinned={})
 
 

@@ -8,8 +8,10 @@ an error of its own, and stays as it is.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,10 +74,11 @@ def fix(
             before = parse.text_of(file)
             fixed, text = _fixed(file, before, look, frozenset(only), unsafe, resolve, tree)
             if write and fixed.changed:
-                _write(file, text)
+                _write(file, text, before)
             done.append(fixed)
         except BadFile as error:
-            errors.append(masked.unread(Unread(file=error.file, line=error.line, message=error.what, hint=error.hint)))
+            unread = Unread(file=error.file, line=error.line, message=error.what, hint=error.hint)
+            errors.append(masked.unread(unread))
     return Fixed(files=tuple(done), errors=tuple(errors), written=write)
 
 
@@ -115,15 +118,22 @@ def _diff(before: str, after: str, file: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def _write(file: Path, text: str) -> None:
-    """Put the text in the place of the file whole, with its mode; a link keeps pointing at what it points at."""
+def _write(file: Path, text: str, before: str) -> None:
+    """Put the text in the place of the file whole, with its mode and owner; a link keeps pointing where it did."""
     from pipeline.errors import DiskFull
 
+    if parse.text_of(file) != before:
+        raise BadFile("changed while it was being mended", file=file, hint="run it again; the file is as it was")
     place = file.resolve()
-    fresh = place.with_name(f".{place.name}.{os.getpid()}")
+    fresh = place.with_name(f".{place.name[:200]}.{secrets.token_hex(4)}")
     try:
-        fresh.write_bytes(text.encode("utf-8", "surrogatepass"))
-        fresh.chmod(place.stat().st_mode & 0o7777)
+        with fresh.open("xb") as opened:  # never through a link that somebody put there
+            opened.write(text.encode("utf-8", "surrogatepass"))
+        was = place.stat()
+        if (was.st_uid, was.st_gid) != (os.geteuid(), os.getegid()):
+            with contextlib.suppress(PermissionError):
+                os.chown(fresh, was.st_uid, was.st_gid)
+        fresh.chmod(was.st_mode & 0o7777)
         fresh.replace(place)
     except OSError as error:
         fresh.unlink(missing_ok=True)

@@ -6,10 +6,13 @@ hundred Dockerfiles take to judge. Only for a process without threads: a copy ha
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
+from typing import NoReturn, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,12 +30,21 @@ def mapped(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     shares = [items[number::count] for number in range(count)]
     sys.stdout.flush()
     sys.stderr.flush()
-    copies = [_started(work, share) for share in shares[1:]]
-    try:
-        answers = [[work(item) for item in shares[0]]]
-    finally:
-        told: list[list[R] | None] = [_answer(process, pipe) for process, pipe in copies]
-    for share, answer in zip(shares[1:], told, strict=True):
+    copies: list[tuple[int, int]] = []
+    told: list[list[R] | None] = []
+    with _stoppable():
+        try:
+            with contextlib.suppress(OSError):  # no process or no pipe to be had: its share is ours
+                for share in shares[1:]:
+                    copies.append(_started(work, share))  # noqa: PERF401  # each is known as soon as it runs
+            answers = [[work(item) for item in shares[0]]]
+            while copies:
+                told.append(_answer(*copies[0]))
+                copies.pop(0)
+        finally:
+            for copy in copies:
+                _stop(*copy)
+    for share, answer in zip_longest(shares[1:], told):
         answers.append([work(item) for item in share] if answer is None else answer)
     results: list[R] = [answers[0][0]] * len(items)
     for number, answer in enumerate(answers):
@@ -45,7 +57,12 @@ def _started(work: Callable[[T], R], share: Sequence[T]) -> tuple[int, int]:
     import pickle
 
     reading, writing = os.pipe()
-    process = os.fork()
+    try:
+        process = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
     if process:
         os.close(writing)
         return process, reading
@@ -57,6 +74,32 @@ def _started(work: Callable[[T], R], share: Sequence[T]) -> tuple[int, int]:
         code = 0
     finally:
         os._exit(code)  # whatever happened: nothing of the caller may run twice
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP, which would end us on the spot, pass through what cleans up."""
+    ends = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for one in ends:
+        signal.signal(one, _ended)
+    try:
+        yield
+    finally:
+        for one in ends:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _ended(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _stop(process: int, pipe: int) -> None:
+    """End a copy that nobody waits for any more."""
+    with contextlib.suppress(OSError):  # it may have been waited for already
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+    with contextlib.suppress(OSError):
+        os.close(pipe)
 
 
 def _answer(process: int, pipe: int) -> list[R] | None:

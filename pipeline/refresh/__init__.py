@@ -21,8 +21,17 @@ from pipeline.refresh import tags, wheels
 from pipeline.refresh.web import Client, NoAnswer
 
 DEFAULT_REGISTRY = "docker.io"
-DEFAULT_INDEX = "https://pypi.org/simple"
 _NESTED = {"wheels": 3, "drivers": 2}  # how deep a table's own lines go; deeper values stand on one line
+
+
+def _index_of_pip() -> str:
+    """The index that pip uses where nobody configured one: pip knows it, we need not. Raises NoAnswer without pip."""
+    from importlib import import_module
+
+    try:
+        return str(import_module("pip._internal.models.index").PyPI.simple_url)
+    except (ImportError, AttributeError):
+        raise NoAnswer("none is configured, and there is no pip to ask: name one with --index") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +69,7 @@ def refresh(
     try:
         say("wheels")
         known = before["wheels"]["releases"]
-        rows = wheels.releases(client, index or settings.get("index-url") or DEFAULT_INDEX, known)
+        rows = wheels.releases(client, index or settings.get("index-url") or _index_of_pip(), known)
         after["wheels"] = {**before["wheels"], "gathered": day, "releases": rows}
         changes += wheels.differences(known, rows)
     except NoAnswer as error:
