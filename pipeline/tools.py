@@ -14,6 +14,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -28,6 +29,8 @@ log = logging.getLogger("seatrial")
 _running: set[subprocess.Popen[str]] = set()
 _lock = threading.Lock()
 _stopping = threading.Event()
+_deferred = threading.Event()  # a signal came then
+_starting = threading.Event()  # the main thread is between starting a program and being able to end it
 # Seconds after which a wait looks up. When two signals come at once the kernel can hand both to another thread, and
 # nothing then wakes the main thread, which alone runs Python's handlers.
 GLANCE = 0.5
@@ -169,13 +172,20 @@ def trusted(path: Path, sha256: str, name: str) -> Path:
     return path
 
 
-def interrupt() -> None:
-    """Tell everything that runs to end, and start nothing more: for a signal handler, so it waits for nothing."""
+def interrupt() -> bool:
+    """Tell everything that runs to end, and start nothing more: for a signal handler, so it waits for nothing.
+
+    Returns whether the handler may raise. It may not while the main thread is just starting a program that nobody
+    could end yet; the raise then follows as soon as somebody can.
+    """
     _stopping.set()
     for process in tuple(_running):
         if process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGINT)
+    if _starting.is_set():
+        _deferred.set()
+    return not _starting.is_set()
 
 
 def stop_all() -> None:
@@ -230,6 +240,9 @@ def _started(
     if _stopping.is_set():
         raise Interrupted("stopped before it was started: " + Path(argv[0]).name, hint="run the command again")
     log.info("$ %s", shlex.join(argv))
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main:
+        _starting.set()
     try:
         process = subprocess.Popen(
             list(argv), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True,
@@ -240,9 +253,17 @@ def _started(
         raise missing(argv[0]) from None
     except PermissionError:
         raise ToolMissing(f"{argv[0]} cannot be executed", hint=f"chmod +x {argv[0]}") from None
+    finally:
+        if in_main and sys.exc_info()[0] is not None:
+            _starting.clear()
     with _lock:
         _running.add(process)
     try:
+        if in_main:
+            _starting.clear()
+            if _deferred.is_set():  # a signal came meanwhile, and its handler left the raise to us
+                _deferred.clear()
+                raise KeyboardInterrupt
         if _stopping.is_set():  # `stop_all` came while it was being started, and did not see it
             raise Interrupted(f"{Path(argv[0]).name} was stopped", hint="run the command again")
         yield process

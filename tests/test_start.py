@@ -14,7 +14,9 @@ SLOPPY = "ARG BASE\nFROM ${BASE}\nRUN apt-get install git\nUSER root\n"
 
 @pytest.fixture
 def file(tmp_path):
-    file = tmp_path / "Dockerfile"
+    folder = tmp_path / "tree" / "service"  # not beside what other tests wrote: a neighbour's image.yaml is read too
+    folder.mkdir(parents=True)
+    file = folder / "Dockerfile"
     file.write_text(SLOPPY)
     return file
 

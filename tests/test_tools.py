@@ -56,3 +56,23 @@ def test_bytes_that_are_not_the_ones_we_know_are_not_started(tmp_path):
     with pytest.raises(ToolUntrusted, match="it was not started"):
         tools.trusted(program, "0" * 64, "Trivy")
     assert tools.trusted(program, tools.sha256_of(program), "Trivy") == program
+
+
+def test_a_signal_while_a_program_is_being_started_ends_that_program(monkeypatch):
+    """The handler may not raise before anybody could end the program; it would run on, with nobody to end it."""
+    started = []
+
+    class Starting(subprocess.Popen):
+        def __init__(self, *words, **more):
+            super().__init__(*words, **more)
+            started.append(self)
+            assert tools.interrupt() is False  # what the handler asks: here it must not raise
+
+    monkeypatch.setattr(tools.subprocess, "Popen", Starting)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tools.run(["sleep", "60"])
+        assert started[0].poll() is not None
+        assert tools.interrupt() is True
+    finally:
+        tools.resume()

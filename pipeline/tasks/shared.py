@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import invoke
 from invoke import Context, Exit
@@ -63,12 +63,12 @@ def expected_errors(format: str = "text") -> Iterator[None]:
     raise Exit(f"seatrial: {error}", code=error.exit_code)
 
 
-def _interrupted(number: int, frame: object) -> NoReturn:
+def _interrupted(number: int, frame: object) -> None:
     """End what runs, in every thread, then this one. A second signal must not break into the cleaning up."""
     for again in SIGNALS:
         signal.signal(again, _already)
-    tools.interrupt()
-    raise KeyboardInterrupt
+    if tools.interrupt():
+        raise KeyboardInterrupt
 
 
 def _already(number: int, frame: object) -> None:

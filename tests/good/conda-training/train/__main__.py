@@ -1,1 +1,1 @@
-print(1)
+"""Stands for the service."""

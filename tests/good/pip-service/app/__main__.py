@@ -1,1 +1,1 @@
-print("hi")
+"""Stands for the service."""
