@@ -8,6 +8,7 @@ which then does all of it and says it in its own words.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -36,10 +37,10 @@ def main(name: str = "seatrial") -> None:
         code = ended.code
     except KeyboardInterrupt:  # before there was anybody to say it better
         code = _complained("interrupted; what was started has been stopped\n  try: run it again")
-    except OSError:
-        if _written(0) == 0:
-            raise  # it was not about our stdout
-        code = 3
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF):
+            raise
+        code = _not_written(error)
     sys.exit(_written(code))
 
 
@@ -58,9 +59,13 @@ def _written(code: int | str | None) -> int | str | None:
     except BrokenPipeError:  # the reader of our stdout, `head` for example, has seen enough
         _drop_stdout()
     except OSError as error:
-        _drop_stdout()
-        return _complained(f"stdout: the result cannot be written: {error.strerror}\n  try: free some space")
+        return _not_written(error)
     return code
+
+
+def _not_written(error: OSError) -> int:
+    _drop_stdout()
+    return _complained(f"stdout: the result cannot be written: {error.strerror}\n  try: free some space")
 
 
 def _drop_stdout() -> None:
@@ -90,7 +95,10 @@ def _lint(words: Sequence[str], root: str | None) -> int | None:
         return None
     with contextlib.suppress(OSError):
         sys.stderr.writelines(f"{note}\n" for note in notes)
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+    except BrokenPipeError:
+        _drop_stdout()
     return code
 
 

@@ -24,9 +24,12 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     ][:300]
     for program, ends in _PROGRAMS.items():
         for ran in by_program(dockerfile).get(program, ()):
-            for stage, line, name in copied:
+            for one in copied:
+                stage, line, name = one
                 if stage is ran.stage and name.endswith(ends) and _names(ran.command.words, name):
                     yield problem(ran, f"{name} ships twice: packed by the COPY in line {line}, and unpacked")
+                    copied.remove(one)
+                    break
 
 
 def _names(words: tuple[str, ...], name: str) -> bool:

@@ -20,14 +20,16 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     here = facts.gpu_base(dockerfile.final.image)
     if here is None or here.cuda is None:
         return
+    asked = False
     for one in taken(dockerfile):
         there = facts.gpu_base(one.image)
         if one.source is None or there is None or there.cuda is None or not compiled(dockerfile, one):
             continue
         if there.cuda.release[:2] <= here.cuda.release[:2]:
             continue
-        if any(wheel.brings_cuda for wheel in shipped_wheels(dockerfile, context)):
+        if not asked and any(wheel.brings_cuda for wheel in shipped_wheels(dockerfile, context)):
             return  # the wheels' libraries are loaded, not the base's
+        asked = True
         major = there.cuda.major
         if major > here.cuda.major:
             why = f"it asks for libraries like libcudart.so.{major}, which CUDA {here.cuda} does not have"

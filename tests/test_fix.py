@@ -1,19 +1,23 @@
 """Mending: edits are spliced whole, twice is once, nothing else changes; pins come from a registry."""
 
 import json
+import os
 import stat
 import subprocess
+import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import fix
+from pipeline import check, fix, parse
 from pipeline.errors import RegistryFailed
 from pipeline.fix.pin import pinned
+from pipeline.lint import ruleset
 from pipeline.model import Edit, Finding, Fix, Severity, Span
-from tests.conftest import seatrial
+from policies import RULES
+from tests.conftest import PROGRAM, seatrial
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -276,3 +280,78 @@ def test_a_registry_that_does_not_answer_is_told_and_the_exit_code_says_so(tmp_p
     assert ended.returncode == 3
     assert "127.0.0.1:9/team/base:1 not pinned: 127.0.0.1:9 does not answer" in ended.stdout
     assert file.read_text() == "FROM 127.0.0.1:9/team/base:1\n"
+
+
+MENDABLE = "FROM nvidia/cuda:12.4.1-base-ubuntu22.04\nRUN pip install torch\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_mended_file_still_belongs_to_whom_it_belonged(tmp_path):
+    file = tmp_path / "Dockerfile"
+    file.write_text(MENDABLE)
+    file.chmod(0o640)
+    os.chown(file, 1234, 4321)
+    assert seatrial("fix", str(file)).returncode == 0
+    assert "--no-cache-dir" in file.read_text()
+    assert (file.stat().st_uid, file.stat().st_gid, stat.S_IMODE(file.stat().st_mode)) == (1234, 4321, 0o640)
+
+
+def test_a_file_that_somebody_saves_meanwhile_is_left_to_them(tmp_path):
+    file = tmp_path / "Dockerfile"
+    file.write_text(MENDABLE.replace("nvidia/cuda", "example.org/cuda"))
+
+    def resolve(image):
+        file.write_text("FROM theirs\n")
+        return DIGEST
+
+    rules = ruleset.read(ruleset.SHIPPED, frozenset(rule.id for rule in RULES))
+    found = fix.fix([file], rules, resolve=resolve)
+    assert [error.message.partition(": ")[2] for error in found.errors] == ["changed while it was being mended"]
+    assert file.read_text() == "FROM theirs\n"
+    assert [one.name for one in tmp_path.iterdir()] == ["Dockerfile"]
+
+
+def test_a_kill_in_the_middle_leaves_every_file_whole(tmp_path):
+    texts = {f"Dockerfile.{number:02}": f"{MENDABLE}# {number}\n" + "# words\n" * 3000 for number in range(30)}
+    for wait in (0.3, 0.45, 0.6):
+        for name, text in texts.items():
+            (tmp_path / name).write_text(text)
+        process = subprocess.Popen([str(PROGRAM), "fix", str(tmp_path)], stdout=subprocess.DEVNULL)
+        time.sleep(wait)
+        process.kill()
+        process.wait()
+        for name, text in texts.items():
+            assert (tmp_path / name).read_text() in (text, text.replace("pip install", "pip install --no-cache-dir"))
+
+
+def test_a_dockerfile_inside_another_file_is_never_written(tmp_path):
+    compose = "services:\n  a:\n    build:\n      context: .\n      dockerfile_inline: |\n" + "".join(
+        f"        {line}\n" for line in MENDABLE.splitlines()
+    )
+    bake = f'target "a" {{\n  dockerfile-inline = {json.dumps(MENDABLE)}\n}}\n'
+    (tmp_path / "compose.yaml").write_text(compose)
+    (tmp_path / "docker-bake.hcl").write_text(bake)
+    for path in (".", "compose.yaml", "docker-bake.hcl"):
+        assert "Traceback" not in seatrial("fix", path, "--unsafe", cwd=tmp_path).stderr
+    assert (tmp_path / "compose.yaml").read_text() == compose
+    assert (tmp_path / "docker-bake.hcl").read_text() == bake
+
+
+@pytest.mark.parametrize("unsafe", [False, True])
+def test_line_ends_other_alphabets_and_a_missing_last_newline_change_no_fix(unsafe):
+    text = (
+        "FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nENV A b\nADD x /x\n"
+        "RUN apt-get install curl && \\\n    # why\n    pip install torch && cd /x && wget -q http://example.org/a\n"
+        "RUN <<EOF\napt-get update\napt-get install git\nEOF\nRUN apt install -y vim"
+    )
+    known = [rule for rule in RULES if rule.id != "shellcheck-remark"]
+
+    def mended(text):
+        return fix.mend(text, lambda one: check.lint(parse.parse(one), known).findings, unsafe=unsafe).text
+
+    plain = mended(text)
+    assert plain != text
+    assert mended(text.replace("\n", "\r\n")) == plain.replace("\n", "\r\n")
+    assert mended("# é漢🔒\n" + text) == "# é漢🔒\n" + plain
+    assert mended(text + "\n") == plain + "\n"
+    assert mended(plain) == plain

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,10 @@ from pipeline.lint import forked
 from tests.conftest import seatrial
 
 HERE = os.getpid()
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +61,43 @@ def test_what_work_raises_is_raised_here_and_no_copy_is_left(monkeypatch):
     for process in started:
         with pytest.raises(ChildProcessError):
             os.waitpid(process, os.WNOHANG)
+
+
+def test_what_no_process_can_be_had_for_is_worked_on_here(monkeypatch):
+    def refuse():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    before = open_files()
+    monkeypatch.setattr(os, "fork", refuse)
+    assert forked.mapped(lambda item: (item, os.getpid()), list(range(8))) == [(item, HERE) for item in range(8)]
+    assert open_files() == before
+
+
+def test_an_interruption_here_ends_a_copy_that_would_never_end():
+    def work(item):
+        if os.getpid() != HERE:
+            signal.pause()
+        raise KeyboardInterrupt
+
+    before = open_files()
+    with pytest.raises(KeyboardInterrupt):
+        forked.mapped(work, list(range(8)))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert open_files() == before
+
+
+def test_sigterm_while_a_copy_works_ends_it_too_and_is_as_it_was_afterwards():
+    def work(item):
+        if os.getpid() != HERE:
+            signal.pause()
+        os.kill(HERE, signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        forked.mapped(work, list(range(8)))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_many_files_say_the_same_as_each_alone(tmp_path):

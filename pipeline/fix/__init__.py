@@ -72,7 +72,8 @@ def fix(
     for file, look in judges:
         try:
             before = parse.text_of(file)
-            fixed, text = _fixed(file, before, look, frozenset(only), unsafe, resolve, tree)
+            fixed, text, unheard = _fixed(file, before, look, frozenset(only), unsafe, resolve, tree)
+            errors += unheard
             if write and fixed.changed:
                 _write(file, text, before)
             done.append(fixed)
@@ -90,14 +91,17 @@ def _fixed(
     unsafe: bool,
     resolve: Resolve | None,
     tree: Sequence[str],
-) -> tuple[FileFixed, str]:
+) -> tuple[FileFixed, str, tuple[Unread, ...]]:
+    """What became of one file, its text, and what could not be told of it: a rule that broke off, for example."""
+
     def offered(text: str) -> tuple[Finding, ...]:
         return tuple(one for one in look(text).findings if not only or one.rule in only)
 
     mended = mend(before, offered, unsafe=unsafe)
     nothing: tuple[str, tuple[Pinned, ...], tuple[NotPinned, ...]] = (mended.text, (), ())
     text, pins, not_pinned = pinned(mended.text, str(file), resolve, tree) if resolve else nothing
-    left = tuple(masked.finding(one) for one in look(text).findings if not one.waived)
+    after = masked.report(look(text))
+    left = tuple(one for one in after.findings if not one.waived)
     fixed = FileFixed(
         file=str(file),
         changed=text != before,
@@ -108,7 +112,7 @@ def _fixed(
         left=left,
         diff=_diff(masked.masked(before), masked.masked(text), str(file)),
     )
-    return fixed, text
+    return fixed, text, after.errors
 
 
 def _diff(before: str, after: str, file: str) -> str:

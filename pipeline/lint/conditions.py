@@ -36,6 +36,8 @@ HEALTHCHECK CMD true
 EXPOSE 8000
 CMD ["serve"]
 """
+LONGEST, DEEPEST = 4000, 2
+LOOP = r"\.\s*(?:map|filter|all|exists|exists_one)\s*\(|[()]"
 STRING = r"r?(\"\"\".*?\"\"\"|'''.*?'''|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
 
 
@@ -75,6 +77,10 @@ def compiled(expression: str, kind: str) -> cel.Program:
     """
     import cel
 
+    if len(expression) > LONGEST or _loops_inside_loops(expression) > DEEPEST:
+        raise ValueError(
+            f"at most {LONGEST} characters, and at most {DEEPEST} of map, filter, all and exists in one another"
+        )
     try:
         program = cel.compile(expression)
     except ValueError as error:
@@ -90,6 +96,19 @@ def compiled(expression: str, kind: str) -> cel.Program:
         if not isinstance(found, bool):
             raise ValueError(f"must be true or false, and is {type(found).__name__}")
     return program
+
+
+def _loops_inside_loops(expression: str) -> int:
+    """How many loops run inside one another: each multiplies the time and the memory that nothing else bounds."""
+    inside: list[bool] = []
+    deepest = 0
+    for found in re.finditer(LOOP, re.sub(STRING, '""', expression, flags=re.DOTALL)):
+        if found[0] != ")":
+            inside.append(found[0] != "(")
+            deepest = max(deepest, sum(inside))
+        elif inside:
+            inside.pop()
+    return deepest
 
 
 def things(dockerfile: Dockerfile, context: Context, kind: str) -> Iterator[tuple[int, str | None, Facts]]:

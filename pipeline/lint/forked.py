@@ -90,7 +90,7 @@ def _stoppable() -> Iterator[None]:
 
 
 def _ended(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
+    raise KeyboardInterrupt
 
 
 def _stop(process: int, pipe: int) -> None:

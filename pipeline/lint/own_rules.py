@@ -7,19 +7,22 @@ chosen, never from a folder because it is linted.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import sys
 import traceback
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from pipeline.errors import BadFile
-from pipeline.model import Rule
+from pipeline.model import Context, Dockerfile, Problem, Rule
 
 LARGEST = 1_000_000  # bytes of a rule or its page
+Look = Callable[[Dockerfile, Context], Iterable[Problem]]
 
 
 def folder_of(policy_file: Path, named: str) -> Path:
@@ -85,7 +88,31 @@ def _loaded(name: str, file: Path, taken: Collection[str]) -> Rule:
         raise BadFile(
             "a rule without a page", file=page, hint=f"write it; `explain {name}` shows it, and it is tested"
         )
-    return rule._replace(page=_text(page), docs=str(page))
+    return rule._replace(page=_text(page), docs=str(page), look=partial(_guarded, rule.look))
+
+
+def _guarded(look: Look, dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
+    """What a rule finds; what it prints is no part of a report, and it cannot end the program.
+
+    Raises TypeError or ValueError for what is no problem in this file.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            found = tuple(look(dockerfile, context))
+        except SystemExit as error:
+            raise RuntimeError(f"it calls sys.exit({error.code})") from None
+    for one in found:
+        if not isinstance(one, Problem) or not isinstance(one.line, int) or not isinstance(one.message, str):
+            raise TypeError(f"it yields {one!r}"[:200] + ", and not Problem(line, message)")
+        if one.line < 1:
+            raise ValueError(f"it speaks of line {one.line}: lines count from 1")
+        edits = one.fix.edits if one.fix else ()
+        if one.at is not None or edits:
+            size = len(dockerfile.text.encode())
+            for span in (*([one.at] if one.at else []), *(edit.span for edit in edits)):
+                if not 0 <= span.start <= span.end <= size:
+                    raise ValueError(f"it speaks of bytes {span.start} to {span.end} of {size}")
+    return iter(found)
 
 
 def _run(file: Path) -> ModuleType:
@@ -95,7 +122,8 @@ def _run(file: Path) -> ModuleType:
     module.__file__ = str(file)
     sys.modules[module.__name__] = module  # dataclasses look their module up
     try:
-        exec(compile(_text(file), str(file), "exec", dont_inherit=True), module.__dict__)
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(compile(_text(file), str(file), "exec", dont_inherit=True), module.__dict__)
     except SyntaxError as error:
         raise _broken(file, error.lineno if error.filename == str(file) else None, error) from None
     except (Exception, SystemExit) as error:

@@ -7,7 +7,7 @@ Speaks to: the build context. Nothing outside it is opened. Where the folder tha
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,8 +41,18 @@ def text_of(
     dockerfile: Dockerfile, context: Context, stage: Stage, instruction: Instruction, path: str
 ) -> Found | None:
     """Return what a command of `instruction` finds at an absolute path, None where that cannot be told."""
+    mounted = tuple(_mounted(instruction, working_folder(dockerfile, stage, instruction)))
+    if mounted:
+        return _found(dockerfile, context, (*mounted, *_copies(dockerfile, stage)), path)
+    key = ("text of", str(context.folder), stage.index, path)  # many installs read the same file
+    if key not in dockerfile.memo:
+        dockerfile.memo[key] = _found(dockerfile, context, _copies(dockerfile, stage), path)
+    found: Found | None = dockerfile.memo[key]
+    return found
+
+
+def _found(dockerfile: Dockerfile, context: Context, brought: Sequence[_Brought], path: str) -> Found | None:
     build = _build(dockerfile, context)
-    brought = (*_mounted(instruction, working_folder(dockerfile, stage, instruction)), *_copies(dockerfile, stage))
     for one in brought:
         for source in _sources(one, path):
             text = one.text if one.text is not None else build.text(source) if build else None

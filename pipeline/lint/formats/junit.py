@@ -51,8 +51,9 @@ def _suite(suites: ET.Element, name: str, findings: Sequence[Finding], errors: S
             ET.SubElement(case, "system-out").text = words
     for error in errors:
         case = ET.SubElement(suite, "testcase", classname=name, name="can be judged")
-        made = ET.SubElement(case, "error", message=visible(error.message), type="not judged")
-        made.text = visible(f"{error.message}\ntry: {error.hint}")
+        message = visible(error.message.replace("\n", "\\n"))  # it names the file, which may be called anything
+        made = ET.SubElement(case, "error", message=message, type="not judged")
+        made.text = visible(f"{message}\ntry: {error.hint}")
     if not findings and not errors:
         ET.SubElement(suite, "testcase", classname=name, name="nothing found")
     for total, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
