@@ -9,10 +9,13 @@ from pipeline.model import Context, Dockerfile, Problem, Rule, Severity
 
 def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
     """Yield each apt install of a shipped stage without --no-install-recommends. A configuration file counts."""
+    configured: bool | None = None  # told once: the text may be long, and the calls many
     for ran, call in calls(dockerfile, *APT):
         if call.verb != "install" or not ran.stage.ships or call.place("--no-install-recommends") is not None:
             continue
-        if "Install-Recommends" in dockerfile.text or call.place("--install-recommends", "--download-only", "-d"):
+        if configured is None:
+            configured = "Install-Recommends" in dockerfile.text
+        if configured or call.place("--install-recommends", "--download-only", "-d") is not None:
             continue
         if not call.operands or any(word.startswith("$") for word in ran.command.arguments[:2]):
             continue

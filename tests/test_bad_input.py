@@ -108,6 +108,7 @@ def test_a_huge_dockerfile_comes_to_an_end(folder, kind):
 BESIDE = {
     "image.yaml": ("x: " + "[" * 100_000, "nested too deeply"),
     "compose.yaml": ("services: [\n", "not YAML"),
+    "compose.yml": ("services: some\n", "`services` must hold names"),
     "docker-bake.hcl": ('target "a" ' + "{ b " * 10_000, "bad/docker-bake.hcl"),
     "docker-bake.json": ("[[" * 50_000, "bad/docker-bake.json"),
 }
@@ -144,6 +145,15 @@ def test_what_describes_a_build_may_be_broken_too(folder, name):
 def test_a_bomb_beside_a_dockerfile_does_not_go_off(folder, name, text):
     (folder / "bad" / "Dockerfile").write_text("FROM a\nCOPY . /x\n")
     (folder / "bad" / name).write_text(text)
+    judged(folder)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "- " * 100_000, "dependencies: " + "{a: " * 100_000])
+def test_an_environment_nested_without_end_does_not_end_the_program(folder, text):
+    (folder / "bad" / "Dockerfile").write_text(
+        "FROM condaforge/miniforge3\nCOPY . .\nRUN conda env create -f e.yml\n"
+    )
+    (folder / "bad" / "e.yml").write_text(text)
     judged(folder)
 
 
@@ -271,14 +281,18 @@ def test_fix_tells_of_a_rule_that_broke(folder):
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("files", [1, 60], ids=["one file", "many files, two processes"])
 def test_a_rule_that_hangs_is_ended_by_a_signal_and_nothing_is_left(folder, end, files):
-    policy = with_own_rule(folder, "def look(dockerfile, context):\n    while True:\n        pass")
+    policy = with_own_rule(
+        folder, "def look(dockerfile, context):\n    open('started', 'w').close()\n    while True:\n        pass"
+    )
     for number in range(files):
         (folder / "bad" / f"Dockerfile.{number}").write_text(GOOD)
     process = subprocess.Popen(
         [str(PROGRAM), "lint", ".", *policy], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
-    time.sleep(1.5)
+    while not (folder / "started").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
     process.send_signal(end)
     out, err = process.communicate(timeout=10)
     assert out == ""

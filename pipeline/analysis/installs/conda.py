@@ -116,7 +116,7 @@ def environment(text: str) -> Environment:
     import yaml
 
     try:
-        whole = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        whole = yaml.safe_load(text)  # not libyaml's: it ends the whole program when its stack is full
     except (yaml.YAMLError, ValueError, RecursionError):
         return Environment((), ())
     listed = whole.get("dependencies") if isinstance(whole, dict) else None

@@ -53,6 +53,9 @@ class Files:
             for path in _included(one):
                 if (other := self.inside(file.parent / path)) is not None:
                     found = _merged(found, self.project(other, depth + 1))
+        if tree.get("services") is not None and not isinstance(tree["services"], Map):
+            raise BadFile("`services` must hold names, and what each of them is", file=str(file),
+                          line=tree.places["services"].line, hint="services: {api: {build: .}}")  # fmt: skip
         own = tree.part("services")
         for name, value in own.items():
             if isinstance(value, Map):
