@@ -196,7 +196,9 @@ def _variables(dockerfile: Dockerfile, instruction: Instruction, stage: Stage, a
         elif value.startswith("$"):
             if instruction.keyword == "ARG" or not stage.ships:
                 continue
-            message = f"{name} writes the value of {value} into the image's configuration"
+            # A default in it, ${NAME:-…}, may be the credential itself.
+            brought = re.sub(r"(\$\{\w+)[^\w}].*", r"\1…}", value)
+            message = f"{name} writes the value of {brought} into the image's configuration"
         else:
             message = f"the value of {name} stays readable in the file and in the image's history"
         found = tokens(dockerfile, instruction).words

@@ -14,6 +14,7 @@ SECRETS = r"""
 FROM python:3.12-slim AS base
 ENV HF_TOKEN=LEAK01token
 ENV HF_TOKEN LEAK02token
+ENV API_KEY=${OTHER:-LEAK00} B=${SOME_TOKEN:-LEAK00}
 ARG DB_PASSWORD="LEAK03 with a blank"
 ENV PIP_INDEX_URL=https://ci:LEAK04pass@packages.example.com/simple A_SECRET='LEAK05é漢🔒x'
 RUN huggingface-cli login --token LEAK06tok
@@ -76,6 +77,7 @@ ENV MAX_TOKEN=4096 TOKENIZERS_PARALLELISM=false KEY_FILE=/run/secrets/x MONKEY=b
 ENV HF_TOKEN=$HF_TOKEN API_KEY=${API_KEY} DB_PASSWORD=/run/secrets/db GITHUB_TOKEN=
 RUN hf auth login --token "$(cat /run/secrets/hf)" && apt-key add key.asc && pip install tokenizers
 the value of HF_TOKEN stays readable in the file and in the image's history
+RUN adduser --disabled-password --no-create-home app && echo "${HF_TOKEN:+yes} ${HF_TOKEN:?say which} --secret=\\${A}"
 curl: --user is not an option of PASSWORD managers; git clone https://github.com/x/y@main
 """
 

@@ -18,6 +18,7 @@ _NAMED = (
     r"(?i)(?:KEY|KEY_ID|PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|CREDENTIALS?|PAT)\d{0,4}[\"']?"
     rf"(?:[ \t]*[=:]|(?P<blank>,|[ \t]))[ \t]*(?:(?:Bearer|Basic|Token)[ \t]+)?{_VALUE}"
 )
+_DEFAULT = r"(?:\$\{\w{1,80}:?)?-([^}$]{1,4096})"  # of ${NAME:-a default}, and what is left of it behind its colon
 _BEFORE_BLANK = ("env", "arg", "label", "set")
 _PLAIN = ("MYSQL_PWD", "PGPASSWORD", "SSHPASS")
 _OF_NPM = ("_authToken", "_password", "_auth")
@@ -87,9 +88,10 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     lower = text.lower()
     if any(name in lower for name in _NAMES):
         for match in re.finditer(_NAMED, text):
-            value = match[2].strip("\"'")
+            start, value = match.start(2) + (match[2][0] in "\"'"), match[2].strip("\"'")
+            if match["blank"] is None and (default := re.match(_DEFAULT, value)):
+                start, value = start + default.start(1), default[1]
             if _is_written_out(value) and _names_a_secret(text, match):
-                start = match.start(2) + (match[2][0] in "\"'")
                 yield start, start + len(value)
     for word, pattern in _OTHERS:
         if word in text:
@@ -116,7 +118,11 @@ def _names_a_secret(text: str, match: re.Match[str]) -> bool:
 
 def _is_written_out(value: str) -> bool:
     """Does the credential itself stand there, and not what will bring it?"""
-    return not value.startswith(("$", "`", "<", "{{")) and "$(" not in value and not is_harmless(value)
+    return (
+        not value.startswith(("$", "\\$", "`", "<", "{{", "-", "+", "?"))
+        and "$(" not in value
+        and not is_harmless(value)
+    )
 
 
 def _sign(char: str) -> str:
