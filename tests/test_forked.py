@@ -43,24 +43,32 @@ def test_what_a_killed_copy_did_not_answer_is_worked_on_here():
     assert forked.mapped(work, list(range(8))) == list(range(8))
 
 
-def test_what_work_raises_is_raised_here_and_no_copy_is_left(monkeypatch):
+@pytest.fixture
+def all_gone(monkeypatch):
+    """Asserts that every copy that was started has ended and was waited for; other tests have children of theirs."""
     started = []
 
     def fork(real=os.fork):
         started.append(real())
         return started[-1]
 
+    def gone():
+        assert started
+        for process in started:
+            with pytest.raises(ChildProcessError):
+                os.waitpid(process, os.WNOHANG)
+
+    monkeypatch.setattr(os, "fork", fork)
+    return gone
+
+
+def test_what_work_raises_is_raised_here_and_no_copy_is_left(all_gone):
     def work(item):
         raise ValueError(item)
 
-    monkeypatch.setattr(os, "fork", fork)
-
     with pytest.raises(ValueError, match="0"):
         forked.mapped(work, list(range(8)))
-    assert started
-    for process in started:
-        with pytest.raises(ChildProcessError):
-            os.waitpid(process, os.WNOHANG)
+    all_gone()
 
 
 def test_what_no_process_can_be_had_for_is_worked_on_here(monkeypatch):
@@ -73,7 +81,7 @@ def test_what_no_process_can_be_had_for_is_worked_on_here(monkeypatch):
     assert open_files() == before
 
 
-def test_an_interruption_here_ends_a_copy_that_would_never_end():
+def test_an_interruption_here_ends_a_copy_that_would_never_end(all_gone):
     def work(item):
         if os.getpid() != HERE:
             signal.pause()
@@ -82,12 +90,11 @@ def test_an_interruption_here_ends_a_copy_that_would_never_end():
     before = open_files()
     with pytest.raises(KeyboardInterrupt):
         forked.mapped(work, list(range(8)))
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    all_gone()
     assert open_files() == before
 
 
-def test_sigterm_while_a_copy_works_ends_it_too_and_is_as_it_was_afterwards():
+def test_sigterm_while_a_copy_works_ends_it_too_and_is_as_it_was_afterwards(all_gone):
     def work(item):
         if os.getpid() != HERE:
             signal.pause()
@@ -95,8 +102,7 @@ def test_sigterm_while_a_copy_works_ends_it_too_and_is_as_it_was_afterwards():
 
     with pytest.raises(KeyboardInterrupt):
         forked.mapped(work, list(range(8)))
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    all_gone()
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
