@@ -22,6 +22,8 @@ def look(dockerfile: Dockerfile, context: Context) -> Iterator[Problem]:
         if is_placeholder(stage):
             continue
         parts = facts.reference(stage.image or "")
+        if parts.repository != parts.repository.lower():
+            continue  # no image has capitals in its name: a stage written otherwise, which stage-name-casing tells
         if parts.digest is None and not {stage.image, parts.repository} & tree:
             problem = problem_with(stage, dockerfile, f"{as_written(stage)} may be another image tomorrow")
             meant = near(stage.image or "", tree) if tree else None
