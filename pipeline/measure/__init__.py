@@ -8,6 +8,7 @@ but one.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.layout import Layout
@@ -19,7 +20,15 @@ from pipeline.measure.stream import Limits
 from pipeline.measure.waste import duplicate_bytes, waste
 from pipeline.model import Image, Layer, LayerOrigin, Measurement, Totals
 
-__all__ = ["Limits", "measure", "opened_path"]
+__all__ = ["Limits", "Weighed", "measure", "opened_path", "weigh"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What an image weighs, and the root that this was read from, for those who look at single files."""
+
+    measurement: Measurement
+    root: Root
 
 
 def measure(
@@ -30,7 +39,19 @@ def measure(
     cache: Path,
     limits: Limits | None = None,
 ) -> Measurement:
-    """Return what `image` weighs. `origins` has one for each layer; `cache` keeps an index of each layer.
+    """Return what `image` weighs, as `weigh` does."""
+    return weigh(image, layout, origins, cache=cache, limits=limits).measurement
+
+
+def weigh(
+    image: Image,
+    layout: Layout,
+    origins: tuple[LayerOrigin, ...],
+    *,
+    cache: Path,
+    limits: Limits | None = None,
+) -> Weighed:
+    """Return what `image` weighs, with its root. `origins` has one for each layer; `cache` keeps an index of each layer.
 
     Raises BadImage, naming the layer, for one that is damaged, lies, or must not be trusted.
     """
@@ -54,7 +75,7 @@ def measure(
     for number, (layer, index) in enumerate(zip(layers, found, strict=True)):
         root.add(number, index, layer.digest)
     lost = waste(root, layers, tuple(index.size for index in found))
-    return Measurement(
+    measurement = Measurement(
         image=image.name,
         digest=image.digest,
         source=layout.source,
@@ -70,3 +91,4 @@ def measure(
         packages=packages(root, found, tuple(layer.digest for layer in layers)),
         seconds=time.monotonic() - started,
     )
+    return Weighed(measurement=measurement, root=root)
