@@ -247,6 +247,13 @@ def test_commands_of_stages_that_ship_or_are_needed() -> None:
     assert shell.needed(dockerfile) is shell.needed(dockerfile)
 
 
+@pytest.mark.parametrize("character", ["\U000f0000", "\U0010ffff", "\U0001f680", "\u20ac", "\u3000", "\xa0"])
+def test_any_character_behind_a_brace_is_a_letter_of_a_word(character: str) -> None:
+    """tree-sitter-bash 0.25 ends the process at some of them: its issue 337."""
+    commands = shell.split(f"echo {{{character} a{character}b && c {character}", 1)
+    assert [command.words for command in commands] == [("echo", f"{{{character}", f"a{character}b"), ("c", character)]
+
+
 PIECES = (
     "a", " ", " && ", " || ", "; ", " | ", " & ", "\\\n", "\r\n", "\n", "$(", ")", "`", "'", '"', "${", "}", "{ ",
     "((",

@@ -67,7 +67,7 @@ class _Reading:
     def commands(self, frame: _Frame) -> Iterator[Command]:
         """Yield the commands of the part."""
         work = self.work
-        self._body(grammar.parser().parse(self.text).root_node, frame)
+        self._body(grammar.parsed(self.text).root_node, frame)
         while work:
             one = work.pop()
             if len(one) == 3:
