@@ -46,6 +46,12 @@ def bench_lint(c: Context, corpus: str = "") -> None:
     _measured("lint.py", *([corpus] if corpus else []))
 
 
+@task(help={"folder": "where the archives are made and kept (30 GB); without it the cache"})
+def bench_measure(c: Context, folder: str = "") -> None:
+    """Weigh four big images, beside dive."""
+    _measured("measure.py", *([folder] if folder else []))
+
+
 @task
 def bench_defects(c: Context) -> None:
     """Count what each linter catches of the seeded GPU defects."""
@@ -75,6 +81,6 @@ def schemas(c: Context) -> None:
 
 
 ns = Collection.from_module(product)
-for one in (test, bench, bench_lint, bench_defects, check, schemas):
+for one in (test, bench, bench_lint, bench_measure, bench_defects, check, schemas):
     ns.add_task(one)  # type: ignore[arg-type]  # invoke types `task` as a plain callable
 ns.configure({"seatrial_root": str(HERE)})

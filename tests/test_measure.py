@@ -717,7 +717,7 @@ RUN rm -rf /data && mkdir /data && cp /bin/sh /data/sh
     ]  # fmt: skip
     by_layer = {line: sum(row.bytes for row in weighed.waste if row.dockerfile_line == line) for line in range(1, 7)}
     assert by_layer == {1: 0, 2: 306_000, 3: 300_000, 4: 0, 5: 5_000, 6: 0}
-    assert causes(weighed)["overwritten", 2] == 300_000
+    assert causes(weighed)["copied-up", 2] == 300_000
     # For `rm -rf` and `mkdir` in one RUN, BuildKit may write a whiteout for each file or an opaque folder.
     assert sum(causes(weighed).get((cause, 2), 0) for cause in ("deleted", "hidden")) == 6_000
     assert weighed.totals.duplicate_bytes >= sizes["bin/sh"]

@@ -38,9 +38,10 @@ def measure(
     *,
     cache: Path,
     limits: Limits | None = None,
+    verify: bool = True,
 ) -> Measurement:
     """Return what `image` weighs, as `weigh` does."""
-    return weigh(image, layout, origins, cache=cache, limits=limits).measurement
+    return weigh(image, layout, origins, cache=cache, limits=limits, verify=verify).measurement
 
 
 def weigh(
@@ -50,14 +51,16 @@ def weigh(
     *,
     cache: Path,
     limits: Limits | None = None,
+    verify: bool = True,
 ) -> Weighed:
-    """Return what `image` weighs, with its root. `origins` has one for each layer; `cache` keeps an index of each layer.
+    """Return what `image` weighs, with its root. `origins` has one for each layer; `cache` keeps an index of each.
 
+    Without `verify`, what lies in plain layers is not checked against their diff IDs, and takes a tenth of the time.
     Raises BadImage, naming the layer, for one that is damaged, lies, or must not be trusted.
     """
     started = time.monotonic()
     limits = limits or Limits()
-    found = indexes(layout, cache, limits)
+    found = indexes(layout, cache, limits, verify=verify)
     layers = tuple(
         Layer(
             digest=digest,
@@ -79,6 +82,7 @@ def weigh(
         image=image.name,
         digest=image.digest,
         source=layout.source,
+        verified=all(index.verified for index in found),
         layers=layers,
         totals=Totals(
             bytes=sum(layer.bytes for layer in layers),

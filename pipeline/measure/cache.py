@@ -20,9 +20,10 @@ from pipeline.measure.entries import Entry, LayerIndex
 
 log = logging.getLogger("seatrial")
 
-MAGIC = b"seatrial layer index 1\n"
+MAGIC = b"seatrial layer index 2\n"
 MOST = 4 << 30  # bytes of one index, unpacked
 NUMBERS = "QIqqq"  # size, mode, uid, gid, mtime
+HASH = 16
 
 
 def load(folder: Path, diff_id: str) -> LayerIndex | None:
@@ -75,7 +76,8 @@ def _path(folder: Path, diff_id: str) -> Path:
 
 def _packed(index: LayerIndex) -> bytes:
     """Sections, each with its length before it: a head, then column by column. Names and links hold no NUL."""
-    names, kinds, *numbers, links, hashes = zip(*index.entries, strict=True) if index.entries else [()] * 9
+    columns = zip(*index.entries, strict=True) if index.entries else [()] * 10
+    names, kinds, *numbers, links, hashes, offsets = columns
     head = {"diff_id": index.diff_id, "size": index.size, "count": len(names)}
     contents = tuple(index.contents.values())
     sections = (
@@ -85,6 +87,7 @@ def _packed(index: LayerIndex) -> bytes:
         *(_column(code, column) for code, column in zip(NUMBERS, numbers, strict=True)),
         b"\0".join(links),
         b"".join(hashes),
+        _column("Q", offsets),
         b"\0".join(index.contents),
         *contents,
     )
@@ -104,14 +107,13 @@ def _unpacked(raw: bytes) -> LayerIndex:
     numbers = [struct.unpack(f"<{count}{code}", next(section)) for code in NUMBERS]
     links = next(section).split(b"\0")[:count]
     packed = next(section)
-    hashes = (packed[at : at + 32] for at in range(0, len(packed), 32))
-    entries = tuple(
-        Entry._make((*columns, next(hashes) if columns[2] else b""))
-        for columns in zip(names, kinds, *numbers, links, strict=True)
-    )
+    each = (packed[at : at + HASH] for at in range(0, len(packed), HASH))
+    hashes = [next(each) if size else b"" for size in numbers[0]]
+    offsets = struct.unpack(f"<{count}Q", next(section))
+    entries = tuple(map(Entry._make, zip(names, kinds, *numbers, links, hashes, offsets, strict=True)))
     paths = next(section).split(b"\0")
     contents = dict(zip(paths, section, strict=False))  # without contents, one empty name and nothing to go with it
-    return LayerIndex(diff_id=head["diff_id"], size=head["size"], entries=entries, contents=contents)
+    return LayerIndex(diff_id=head["diff_id"], size=head["size"], entries=entries, contents=contents, verified=True)
 
 
 def _sections(raw: bytes) -> Iterator[bytes]:

@@ -29,7 +29,8 @@ class Entry(NamedTuple):
     gid: int
     mtime: int
     link: bytes  # a hard link's is relative to the root, a symbolic link's as it is written
-    sha256: bytes  # of a regular file that is not empty, else b""
+    hash: bytes = b""  # XXH3-128 of a regular file's content; b"" for an empty one, and where nobody had to ask
+    offset: int = 0  # of a regular file's content in the tar, uncompressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class LayerIndex:
     size: int
     entries: tuple[Entry, ...]
     contents: Mapping[bytes, bytes]  # the package databases, by name
+    verified: bool  # the whole layer was read, and is what its diff ID says; every file has its hash then
 
     @property
     def bytes(self) -> int:
@@ -53,7 +55,9 @@ class LayerIndex:
 
 
 def entry(member: tar.Member, layer: str) -> Entry | None:
-    """Return the entry of a member, without its hash; None for the root itself and for aufs' notes. Raises BadImage.
+    """Return the entry of a member, without hash and offset; None for the root itself and for aufs' notes.
+
+    Raises BadImage.
 
     An absolute name is taken as relative to the root: container engines do so, and some builders write such names.
     A name with `..` is refused, although engines clamp it to the root: no honest builder writes one.
@@ -76,7 +80,7 @@ def entry(member: tar.Member, layer: str) -> Entry | None:
     elif not name:
         return None
     link = inside(member.link, layer) if kind == tar.HARD_LINK else member.link
-    return Entry(name, kind, member.size, member.mode, member.uid, member.gid, member.mtime, link, b"")
+    return Entry(name, kind, member.size, member.mode, member.uid, member.gid, member.mtime, link)
 
 
 def inside(name: bytes, layer: str) -> bytes:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from pipeline.measure.stream import Stream, refused
+from functools import lru_cache
+
+from pipeline.measure.stream import Forward, refused
 
 
-def number(field: bytes, stream: Stream) -> int:
+def number(field: bytes, stream: Forward) -> int:
     """A number of a header: octal digits, or base-256 with a sign when the first bit is set. Raises BadImage."""
+    found = octal(field)
+    if found is None:
+        raise refused(stream.layer, f"a number that is none before byte {stream.position}")
+    return found
+
+
+@lru_cache(maxsize=1 << 14)  # modes, owners and times are the same in thousands of headers
+def octal(field: bytes) -> int | None:
+    """The same; None for what is no number."""
     if field[0] & 0x80:
         half = 1 << (8 * len(field) - 2)  # of what the bits after the first can say
         value = int.from_bytes(field, "big") & (2 * half - 1)
@@ -15,11 +26,11 @@ def number(field: bytes, stream: Stream) -> int:
     if not digits:
         return 0
     if not digits.isdigit() or b"8" in digits or b"9" in digits:
-        raise refused(stream.layer, f"a number that is none before byte {stream.position}")
+        return None
     return int(digits, 8)
 
 
-def decimal(value: bytes, stream: Stream) -> int:
+def decimal(value: bytes, stream: Forward) -> int:
     """A number of a pax record, zero or more. Raises BadImage."""
     if not value.isdigit() or len(value) > 19:
         raise refused(stream.layer, f"a number that is none before byte {stream.position}")

@@ -24,7 +24,11 @@ class Content:
     layer: int
     path: bytes  # the name under which its bytes were shipped
     size: int
-    sha256: bytes
+    hash: bytes  # XXH3-128; b"" when no other file of the image has this size
+    mode: int
+    uid: int
+    gid: int
+    offset: int  # in the layer's tar, uncompressed
     names: int = 0
 
 
@@ -52,6 +56,7 @@ class Loss:
     cause: str  # overwritten | deleted | hidden
     content: Content
     by: int
+    instead: Content | None = None  # the file that stands there now, of one that was overwritten
 
 
 class Root:
@@ -149,7 +154,7 @@ class Root:
                 return
             new = self._folder(digest)
         elif entry.kind == tar.FILE:
-            new = Content(number, entry.name, entry.size, entry.sha256)
+            new = Content(number, entry.name, entry.size, entry.hash, entry.mode, entry.uid, entry.gid, entry.offset)
         elif entry.kind == tar.HARD_LINK:
             target = self.find(entry.link)
             if target is None or isinstance(target, Folder):
@@ -173,14 +178,14 @@ class Root:
         if isinstance(new, Content):
             new.names += 1
         if before is not None:
-            self._lose(before, OVERWRITTEN, number)
+            self._lose(before, OVERWRITTEN, number, new if isinstance(new, Content) else None)
 
-    def _lose(self, node: Node, cause: str, number: int) -> None:
+    def _lose(self, node: Node, cause: str, number: int, instead: Content | None = None) -> None:
         """Take a name away, or all names in a folder; note each file that has no other."""
         for content in _contents(node):
             content.names -= 1
             if not content.names and content.size:
-                self.lost.append(Loss(cause, content, number))
+                self.lost.append(Loss(cause, content, number, instead))
 
 
 def _contents(node: Node) -> Iterator[Content]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pipeline.measure.fields import decimal, number
-from pipeline.measure.stream import Stream, refused
+from pipeline.measure.stream import Forward, refused
 
 Parts = tuple[tuple[int, int], ...]  # offset, length
 
@@ -23,7 +23,7 @@ def described(pax: Mapping[bytes, bytes]) -> bool:
     return any(key in pax for key in (b"GNU.sparse.major", b"GNU.sparse.map", REPEATED[0]))
 
 
-def old_gnu(raw: bytes, stream: Stream) -> tuple[Parts, int]:
+def old_gnu(raw: bytes, stream: Forward) -> tuple[Parts, int]:
     """The stored parts and the full size by a header of type S and the blocks that follow it."""
     fields = [raw[at : at + 12] for at in range(386, 482, 12)]
     more = raw[482]
@@ -36,7 +36,7 @@ def old_gnu(raw: bytes, stream: Stream) -> tuple[Parts, int]:
     return _pairs(used, stream), number(raw[483:495], stream)
 
 
-def pax(records: Mapping[bytes, bytes], stream: Stream, stored: int) -> tuple[Parts, int]:
+def pax(records: Mapping[bytes, bytes], stream: Forward, stored: int) -> tuple[Parts, int]:
     """The stored parts and the full size by pax records; for format 1.0 the list is read from the data."""
     size = decimal(records.get(b"GNU.sparse.realsize") or records.get(b"GNU.sparse.size") or b"", stream)
     version = (records.get(b"GNU.sparse.major", b"0"), records.get(b"GNU.sparse.minor", b"0"))
@@ -52,7 +52,7 @@ def pax(records: Mapping[bytes, bytes], stream: Stream, stored: int) -> tuple[Pa
     return _pairs(numbers, stream), size
 
 
-def check(parts: Parts, size: int, stored: int, stream: Stream) -> None:
+def check(parts: Parts, size: int, stored: int, stream: Forward) -> None:
     """Refuse parts that overlap, lie behind the end, or are longer than what is stored."""
     at = 0
     for offset, length in parts:
@@ -63,7 +63,7 @@ def check(parts: Parts, size: int, stored: int, stream: Stream) -> None:
         raise refused(stream.layer, f"a sparse file that lies about its size before byte {stream.position}")
 
 
-def content(stream: Stream, parts: Parts, size: int) -> Iterator[memoryview]:
+def content(stream: Forward, parts: Parts, size: int) -> Iterator[memoryview]:
     """Yield the whole file, holes as zeros. Holes count against the layer's limit."""
     at = 0
     for offset, length in (*parts, (size, 0)):
@@ -77,7 +77,7 @@ def content(stream: Stream, parts: Parts, size: int) -> Iterator[memoryview]:
         at = offset + length
 
 
-def _listed(stream: Stream, stored: int) -> list[int]:
+def _listed(stream: Forward, stored: int) -> list[int]:
     """The list at the start of the data: a count, then offset and length in turns, a line each, padded to blocks."""
     blocks: list[bytes] = []
     lines, wanted = 0, 0
@@ -93,12 +93,12 @@ def _listed(stream: Stream, stored: int) -> list[int]:
     return [decimal(value, stream) for value in b"".join(blocks).split(b"\n")[1:wanted]]
 
 
-def _pairs(numbers: list[int], stream: Stream) -> Parts:
+def _pairs(numbers: list[int], stream: Forward) -> Parts:
     if len(numbers) % 2:
         raise refused(stream.layer, f"a sparse file with half a part before byte {stream.position}")
     return tuple(zip(numbers[::2], numbers[1::2], strict=True))
 
 
-def _limit(count: int, stream: Stream) -> None:
+def _limit(count: int, stream: Forward) -> None:
     if count > MOST_PARTS:
         raise refused(stream.layer, f"a sparse file of more than {MOST_PARTS} parts at byte {stream.position}")

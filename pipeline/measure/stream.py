@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-import zlib
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from pipeline import tools
 from pipeline.errors import BadImage, Interrupted
 
 CHUNK = 1 << 19
+PACKED = 1 << 17  # bytes of gzip taken at a time: what is unpacked should still lie in the processor's cache
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
 ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte from 0x50 to 0x5f
@@ -64,6 +64,33 @@ def refused(layer: str, what: str) -> BadImage:
         f"layer {layer}: {what}",
         hint="build or pull the image again; if it comes from somebody else, do not run it",
     )
+
+
+class Forward(Protocol):
+    """The bytes of a tar, read forward."""
+
+    @property
+    def layer(self) -> str:
+        """The layer's digest, for error messages."""
+
+    @property
+    def position(self) -> int:
+        """How many bytes were read or passed over."""
+
+    def charge(self, count: int) -> None:
+        """Count bytes that come out, holes included, against the layer's limit."""
+
+    def pieces(self, count: int) -> Iterator[memoryview]:
+        """Yield exactly the next `count` bytes, in pieces."""
+
+    def read(self, count: int) -> bytes:
+        """Return exactly the next `count` bytes."""
+
+    def skip(self, count: int) -> None:
+        """Pass over exactly the next `count` bytes."""
+
+    def ended(self) -> bool:
+        """Is there nothing left?"""
 
 
 class Stream:
@@ -157,6 +184,7 @@ class Stream:
 
     def _uncompressed(self, blob: Blob) -> Generator[bytes, None, None]:
         import zstandard
+        from isal import igzip_lib
 
         try:
             with io.BufferedReader(_Part(blob), CHUNK) as compressed:
@@ -167,7 +195,7 @@ class Stream:
                     yield from _unzstded(compressed)
                 else:
                     yield from _chunks(compressed)
-        except (zlib.error, zstandard.ZstdError, EOFError) as error:
+        except (igzip_lib.error, zstandard.ZstdError, EOFError) as error:  # type: ignore[misc]  # isal's stub: no class
             raise refused(self.layer, f"its compression is damaged: {error}") from None
         except OSError as error:
             raise refused(self.layer, f"cannot be read: {error}") from None
@@ -203,11 +231,13 @@ def _chunks(compressed: BinaryIO) -> Iterator[bytes]:
 
 def _gunzipped(compressed: BinaryIO) -> Iterator[bytes]:
     """All gzip members, one after the other: stargz and pigz write many."""
-    member = zlib.decompressobj(wbits=31)
-    for chunk in _chunks(compressed):
+    from isal import isal_zlib
+
+    member = isal_zlib.decompressobj(wbits=31)
+    while chunk := compressed.read(PACKED):
         while chunk:
             if member.eof:
-                member = zlib.decompressobj(wbits=31)
+                member = isal_zlib.decompressobj(wbits=31)
             if ready := member.decompress(chunk, CHUNK):
                 yield ready
             chunk = member.unused_data if member.eof else member.unconsumed_tail

@@ -161,6 +161,7 @@ class Measurement:
     image: str
     digest: str
     source: str  # where the layers were read: "containerd blobs", "docker save", …
+    verified: bool  # was every layer read whole, and is it what its diff ID says?
     layers: tuple[Layer, ...]
     totals: Totals
     waste: tuple[Waste, ...]

@@ -7,6 +7,8 @@ from invoke import Context, Exit
 from pipeline.errors import PolicyViolated
 from pipeline.tasks.shared import ANYWHERE, FORMAT, IMAGE, opened, result, task
 
+VERIFY = "of a file or folder, read every byte and check each layer's diff ID, as for an image of the tree"
+
 
 @task(positional=["image"], help={"image": IMAGE, "fresh": "every step again, bases pulled again", "format": FORMAT})
 def build(c: Context, image: str, fresh: bool = False, format: str = "text") -> None:
@@ -20,14 +22,14 @@ def build(c: Context, image: str, fresh: bool = False, format: str = "text") -> 
         result(found, "build", format, show.build)
 
 
-@task(positional=["image"], help={"image": ANYWHERE, "format": FORMAT})
-def measure(c: Context, image: str, format: str = "text") -> None:
+@task(positional=["image"], help={"image": ANYWHERE, "format": FORMAT, "verify": VERIFY})
+def measure(c: Context, image: str, format: str = "text", verify: bool = False) -> None:
     """Weigh an image: layers by Dockerfile line, waste, packages."""
     with opened(c, format) as session:
         from pipeline import show, single
 
         if session.elsewhere(image):
-            found = single.measured_from(image)
+            found = single.measured_from(image, verify=verify)
         else:
             found = single.measured(session.workspace, image, session.policy, session.progress.say)
         session.progress.pause()
