@@ -123,15 +123,20 @@ def wheels(scratch):
     packed(folder, first)
     with tarfile.open(second, "w") as tar:  # RUN chmod -R
         for name in ("numpy", CUBLAS):
-            tar.add(folder / name, f"app/{name}", filter=lambda info: info.replace(mode=0o755))
+            tar.add(folder / name, f"app/{name}", filter=opened_up)
     gone = sorted(path for path in (folder / "pandas").rglob("*.py"))[:300]
     with tarfile.open(third, "w") as tar:
         text(tar, "app/.wh.scipy", "")
         for path in gone:
             relative = path.relative_to(folder)
             text(tar, f"app/{relative.parent}/.wh.{relative.name}", "")
-        tar.add(folder / CUBLAS, "usr/local/cuda/lib64")
+        tar.add(folder / CUBLAS, "usr/local/cuda/lib64", filter=in_seconds)
     return docker_archive(scratch, [first, second, third])
+
+
+def opened_up(info):
+    info.mode, info.mtime = 0o755, int(info.mtime)
+    return info
 
 
 def small(scratch):
@@ -172,8 +177,14 @@ def installed(scratch, names):
 
 
 def packed(folder, out):
+    """A layer with times in whole seconds, as the builders of images write them."""
     with tarfile.open(out, "w") as tar:
-        tar.add(folder, "app")
+        tar.add(folder, "app", filter=in_seconds)
+
+
+def in_seconds(info):
+    info.mtime = int(info.mtime)
+    return info
 
 
 def docker_archive(scratch, layers):

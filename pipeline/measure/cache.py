@@ -20,7 +20,7 @@ from pipeline.measure.entries import Entry, LayerIndex
 
 log = logging.getLogger("seatrial")
 
-MAGIC = b"seatrial layer index 2\n"
+MAGIC = b"seatrial layer index 3\n"
 MOST = 4 << 30  # bytes of one index, unpacked
 NUMBERS = "QIqqq"  # size, mode, uid, gid, mtime
 HASH = 16
@@ -77,7 +77,7 @@ def _path(folder: Path, diff_id: str) -> Path:
 def _packed(index: LayerIndex) -> bytes:
     """Sections, each with its length before it: a head, then column by column. Names and links hold no NUL."""
     columns = zip(*index.entries, strict=True) if index.entries else [()] * 10
-    names, kinds, *numbers, links, hashes, offsets = columns
+    names, kinds, *numbers, links, offsets, hashes = columns
     head = {"diff_id": index.diff_id, "size": index.size, "count": len(names)}
     contents = tuple(index.contents.values())
     sections = (
@@ -86,8 +86,8 @@ def _packed(index: LayerIndex) -> bytes:
         "".join(kinds).encode(),
         *(_column(code, column) for code, column in zip(NUMBERS, numbers, strict=True)),
         b"\0".join(links),
-        b"".join(hashes),
         _column("Q", offsets),
+        b"".join(hashes),
         b"\0".join(index.contents),
         *contents,
     )
@@ -106,11 +106,11 @@ def _unpacked(raw: bytes) -> LayerIndex:
     kinds = next(section).decode()
     numbers = [struct.unpack(f"<{count}{code}", next(section)) for code in NUMBERS]
     links = next(section).split(b"\0")[:count]
+    offsets = struct.unpack(f"<{count}Q", next(section))
     packed = next(section)
     each = (packed[at : at + HASH] for at in range(0, len(packed), HASH))
     hashes = [next(each) if size else b"" for size in numbers[0]]
-    offsets = struct.unpack(f"<{count}Q", next(section))
-    entries = tuple(map(Entry._make, zip(names, kinds, *numbers, links, hashes, offsets, strict=True)))
+    entries = tuple(map(Entry._make, zip(names, kinds, *numbers, links, offsets, hashes, strict=True)))
     paths = next(section).split(b"\0")
     contents = dict(zip(paths, section, strict=False))  # without contents, one empty name and nothing to go with it
     return LayerIndex(diff_id=head["diff_id"], size=head["size"], entries=entries, contents=contents, verified=True)

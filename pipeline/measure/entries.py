@@ -29,8 +29,12 @@ class Entry(NamedTuple):
     gid: int
     mtime: int
     link: bytes  # a hard link's is relative to the root, a symbolic link's as it is written
-    hash: bytes = b""  # XXH3-128 of a regular file's content; b"" for an empty one, and where nobody had to ask
     offset: int = 0  # of a regular file's content in the tar, uncompressed
+    hash: bytes = b""  # XXH3-128 of a regular file's content; b"" for an empty one, and where nobody had to ask
+
+    def hashed(self, value: bytes) -> Entry:
+        """Return the same entry with its content's hash. A third of what `_replace` takes."""
+        return Entry(*self[:9], value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +58,8 @@ class LayerIndex:
         return sum(1 for entry in self.entries if entry.size)
 
 
-def entry(member: tar.Member, layer: str) -> Entry | None:
-    """Return the entry of a member, without hash and offset; None for the root itself and for aufs' notes.
+def entry(member: tar.Member, layer: str, offset: int) -> Entry | None:
+    """Return the entry of a member whose content begins at `offset`; None for the root itself and for aufs' notes.
 
     Raises BadImage.
 
@@ -80,11 +84,13 @@ def entry(member: tar.Member, layer: str) -> Entry | None:
     elif not name:
         return None
     link = inside(member.link, layer) if kind == tar.HARD_LINK else member.link
-    return Entry(name, kind, member.size, member.mode, member.uid, member.gid, member.mtime, link)
+    return Entry(name, kind, member.size, member.mode, member.uid, member.gid, member.mtime, link, offset)
 
 
 def inside(name: bytes, layer: str) -> bytes:
     """Return a name without leading slashes, `.` and doubled slashes. Raises BadImage for `..` and for a NUL."""
+    if name and name[0] not in b"./" and b"/." not in name and b"//" not in name and b"\0" not in name:
+        return name.removesuffix(b"/")
     if b"\0" in name:
         raise refused(layer, f"a name with a NUL in it: {shown(name)}")
     parts = [part for part in name.split(b"/") if part and part != b"."]

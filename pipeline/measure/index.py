@@ -24,7 +24,8 @@ from pipeline.measure.window import Window, is_plain
 
 T = TypeVar("T")
 R = TypeVar("R")
-AT_ONCE = 64  # files that one thread hashes before it takes more: most are small
+AT_ONCE = 8  # files that one thread hashes before it takes more
+SMALL = 1 << 12  # bytes; such a file is hashed as it is passed: it came with its header, and others have its size
 
 
 def indexes(layout: Layout, folder: Path, limits: Limits, *, verify: bool = True) -> tuple[LayerIndex, ...]:
@@ -81,25 +82,24 @@ def _listed(stream: Forward, limits: Limits, *, whole: bool) -> tuple[tuple[Entr
     contents: dict[bytes, bytes] = {}
     captured = 0
     for member in tar.members(stream, limits):
-        found = entry(member, stream.layer)
+        size = member.size
+        found = entry(member, stream.layer, stream.position if size else 0)
         if found is None:
             continue
-        if member.size:
-            offset = stream.position
-            keep = packages.wanted(found.name) and member.size <= limits.captured_file
-            if keep:
+        if size:
+            if packages.wanted(found.name) and size <= limits.captured_file:
                 content = b"".join(tar.content(stream, member))
                 contents[found.name] = packages.kept(found.name, content)
                 captured += len(contents[found.name])
                 if captured > limits.captured:
                     raise refused(stream.layer, f"its package databases hold more than {limits.captured} bytes")
-                found = found._replace(hash=xxh3_128_digest(content), offset=offset)
+                found = found.hashed(xxh3_128_digest(content))
             elif found.name == packages.STATUS:
-                raise refused(stream.layer, f"{shown(found.name)} has {member.size} bytes")
+                raise refused(stream.layer, f"{shown(found.name)} has {size} bytes")
+            elif size <= SMALL and member.parts is None:
+                found = found.hashed(xxh3_128_digest(stream.read(size)))
             elif whole or member.parts is not None:
-                found = found._replace(hash=_hash(stream, member), offset=offset)
-            else:
-                found = found._replace(offset=offset)
+                found = found.hashed(_hash(stream, member))
         entries.append(found)
     return tuple(entries), contents
 
@@ -138,7 +138,7 @@ def _hashed(
             groups = [wanted[at : at + AT_ONCE] for at in range(0, len(wanted), AT_ONCE)]
             for group, found in zip(groups, _each(hashes, groups, stop), strict=True):
                 for number, value in zip(group, found, strict=True):
-                    entries[number] = entries[number]._replace(hash=value)
+                    entries[number] = entries[number].hashed(value)
         done[diff_id] = LayerIndex(
             diff_id=diff_id, size=index.size, entries=tuple(entries), contents=index.contents, verified=False
         )

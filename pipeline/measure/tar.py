@@ -10,7 +10,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from functools import lru_cache
+from typing import NamedTuple
 
 from pipeline.measure import sparse
 from pipeline.measure.fields import decimal, number, octal
@@ -53,7 +54,9 @@ class _Ahead:
 def members(stream: Forward, limits: Limits) -> Iterator[Member]:
     """Yield each member; its content is `content(stream, member)`, before the next is asked for. Raises BadImage."""
     ahead = _Ahead()
+    extended = False
     headers = names = 0
+    most, longest, every = limits.headers, limits.path, limits.names
     while not stream.ended():
         raw = stream.read(BLOCK)
         if raw == END:
@@ -61,16 +64,19 @@ def members(stream: Forward, limits: Limits) -> Iterator[Member]:
                 raise refused(stream.layer, f"a lone block of zeros before byte {stream.position}")
             return
         headers += 1
-        if headers > limits.headers:
-            raise refused(stream.layer, f"has more than {limits.headers} entries")
+        if headers > most:
+            raise refused(stream.layer, f"has more than {most} entries")
         flag = _checked(raw, stream)
         if flag in b"xgLK":
             _extended(flag, raw, ahead, stream, limits)
+            extended = True
             continue
         member, end = _member(raw, flag, ahead, stream)
-        ahead = _Ahead()
-        names += len(member.name) + len(member.link)
-        if max(len(member.name), len(member.link)) > limits.path or names > limits.names:
+        if extended:
+            ahead, extended = _Ahead(), False
+        name, link = len(member.name), len(member.link)
+        names += name + link
+        if name > longest or link > longest or names > every:
             raise refused(stream.layer, f"names too long at byte {stream.position}")
         yield member
         stream.skip(end - stream.position)
@@ -88,11 +94,18 @@ def content(stream: Forward, member: Member) -> Iterator[memoryview]:
 def _checked(raw: bytes, stream: Forward) -> bytes:
     """The type flag of a header whose checksum holds. Old writers summed signed bytes; both sums are accepted."""
     field = raw[148:156]
-    said = number(field, stream)
+    expected = _adler(field)
     # Adler-32's low half is one more than the sum of all bytes, modulo 65,521, and is had forty times as fast.
-    if (said + sum(field) - SPACES + 1 - (zlib.adler32(raw) & 0xFFFF)) % ADLER and said != _signed(raw):
+    if expected != zlib.adler32(raw) & 0xFFFF and number(field, stream) != _signed(raw):
         raise refused(stream.layer, f"no tar header at byte {stream.position - BLOCK}")
     return raw[156:157]
+
+
+@lru_cache(maxsize=1 << 14)
+def _adler(field: bytes) -> int:
+    """The low half of a whole header's Adler-32, by what its checksum field says; -1 for what is no number."""
+    said = octal(field)
+    return -1 if said is None else (said + sum(field) - SPACES + 1) % ADLER
 
 
 def _signed(raw: bytes) -> int:
@@ -145,10 +158,10 @@ def _member(raw: bytes, flag: bytes, ahead: _Ahead, stream: Forward) -> tuple[Me
         raise refused(stream.layer, f"an entry of unknown type {flag!r} at byte {stream.position - BLOCK}")
     pax = ahead.pax
     name = ahead.name or pax.get(b"path") or _name(raw)
-    numbers = octal(raw[124:136]), octal(raw[100:108]), octal(raw[108:116]), octal(raw[116:124]), octal(raw[136:148])
-    if None in numbers:
+    size, mode, uid = octal(raw[124:136]), octal(raw[100:108]), octal(raw[108:116])
+    gid, mtime = octal(raw[116:124]), octal(raw[136:148])
+    if size is None or mode is None or uid is None or gid is None or mtime is None:
         raise refused(stream.layer, f"a number that is none before byte {stream.position}")
-    size, mode, uid, gid, mtime = cast("tuple[int, ...]", numbers)
     if pax:
         size = decimal(pax[b"size"], stream) if pax.get(b"size") else size
         uid = decimal(pax[b"uid"], stream) if pax.get(b"uid") else uid
@@ -177,13 +190,17 @@ def _member(raw: bytes, flag: bytes, ahead: _Ahead, stream: Forward) -> tuple[Me
         kind,
         size if kind == FILE else 0,
         mode & 0o7777,
-        min(max(uid, 0), INT64),
-        min(max(gid, 0), INT64),
-        min(max(mtime, -INT64), INT64),
+        uid if 0 <= uid <= INT64 else _within(uid, 0),
+        gid if 0 <= gid <= INT64 else _within(gid, 0),
+        mtime if 0 <= mtime <= INT64 else _within(mtime, -INT64),
         link,
         parts,
     )
     return member, end
+
+
+def _within(value: int, least: int) -> int:
+    return min(max(value, least), INT64)
 
 
 def _name(raw: bytes) -> bytes:

@@ -68,8 +68,8 @@ class Window:
 
     def read(self, count: int) -> bytes:
         """Return exactly the next `count` bytes."""
-        start = self.position - self._held_at
-        if start + count > len(self._held) or start < 0:
+        start = self.position - self._held_at  # never below 0: a window is only read forward
+        if start + count > len(self._held):
             if self._stop.is_set() or tools.stopping():
                 raise Interrupted("measuring was stopped", hint="run the command again")
             self._held, self._held_at, start = self.at(self.position, max(count, AHEAD)), self.position, 0
