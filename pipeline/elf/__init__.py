@@ -1,0 +1,43 @@
+"""ELF files in, what they need, what they carry and what will not be found out. Speaks to: nothing."""
+
+from pipeline.elf.closure import (
+    DRIVER,
+    FOUND,
+    GLIBC,
+    LOADED_BEFORE,
+    MISSING,
+    MUSL,
+    OFF_PATH,
+    Closure,
+    Finder,
+    Need,
+    Root,
+    TooOld,
+    closure,
+)
+from pipeline.elf.fatbin import Kernel, kernels
+from pipeline.elf.read import Elf, Extent, Reader, Version, Versions, read
+
+__all__ = [
+    "DRIVER",
+    "FOUND",
+    "GLIBC",
+    "LOADED_BEFORE",
+    "MISSING",
+    "MUSL",
+    "OFF_PATH",
+    "Closure",
+    "Elf",
+    "Extent",
+    "Finder",
+    "Kernel",
+    "Need",
+    "Reader",
+    "Root",
+    "TooOld",
+    "Version",
+    "Versions",
+    "closure",
+    "kernels",
+    "read",
+]
