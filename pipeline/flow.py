@@ -161,7 +161,8 @@ def examine(
     preferences = policy.profile(job.recipe.profile).scan.databases
     doing("measure, scan and smoke test")
     with ThreadPoolExecutor() as pool:
-        measured = pool.submit(measure, built.image, contents, origins, cache=settings.cache())
+        measured = pool.submit(measure, built.image, contents, origins, cache=settings.cache(),
+                               fleet=job.recipe.fleet.compute_capabilities)  # fmt: skip
         scanned = pool.submit(scan_here, built.image, contents, origins, preferences)
         smoked = pool.submit(smoke, built.image, job.recipe, say=lambda what: doing(f"smoke test: {what}"))
         looks: list[Future[Any]] = [measured, scanned, smoked]

@@ -33,7 +33,10 @@ def built(workspace: Workspace, name: str, policy: Policy, options: Options, say
 def measured(workspace: Workspace, name: str, policy: Policy, say: Say) -> Measurement:
     """Build an image of the tree (from the cache, if nothing changed) and weigh it."""
     with _contents(workspace, name, policy, Options(), say) as (done, contents, job):
-        return measure(done.image, contents, _origins(contents, job), cache=settings.cache())
+        return measure(
+            done.image, contents, _origins(contents, job), cache=settings.cache(),
+            fleet=job.recipe.fleet.compute_capabilities,
+        )  # fmt: skip
 
 
 def measured_from(target: str, *, verify: bool = False) -> Measurement:

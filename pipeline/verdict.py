@@ -101,8 +101,9 @@ def _weight(record: Record, recipe: Recipe, profile: Profile) -> Iterator[Reason
 
 def _heaviest(measured: Measurement, rule: str, message: str) -> Reason:
     """The reason, at the line that brought most of it."""
-    if rule == "too-many-wasted-bytes" and measured.waste:
-        worst = max(measured.waste, key=lambda row: row.bytes)
+    wasted = [row for row in measured.waste if not row.seen]
+    if rule == "too-many-wasted-bytes" and wasted:
+        worst = max(wasted, key=lambda row: row.bytes)
         return _reason("measure", rule, Severity.ERROR, f"{message}; most by `{worst.instruction[:60]}`", worst.hint,
                        line=worst.dockerfile_line)  # fmt: skip
     layer = max(measured.layers, key=lambda layer: layer.bytes)

@@ -34,6 +34,8 @@ from pipeline.model import (
     Verdict,
     Waste,
 )
+from pipeline.model.libraries import Code, Copy, Kernels, Libraries, Need, TooOld, Twice, Weights
+from pipeline.model.shares import Share, Shares
 
 DIGEST = "sha256:" + "4f1c9a0be2d75836" * 4
 BASE_DIGEST = "sha256:" + "a3b04e6d91c8f257" * 4
@@ -109,6 +111,46 @@ LAYER_VALUES = tuple(
     for number, (text, line, origin, size, compressed, files) in enumerate(LAYERS, start=1)
 )  # fmt: skip
 
+LIBRARIES = Libraries(
+    files=412, libc="glibc", glibc="2.36", program="/opt/venv/bin/python3.11", starts=True, driver=("libcuda.so.1",),
+    not_found=(
+        Need(soname="libgomp.so.1", file="/opt/venv/lib/python3.11/site-packages/sklearn/_loss.so", outcome="missing",
+             where="", instruction=LAYERS[4][0], dockerfile_line=31),
+    ),
+    loaded_before=14,
+    too_old=(
+        TooOld(file="/opt/tool/bin/served", library="libc.so.6", needs="2.38", has="2.36", instruction=LAYERS[4][0],
+               dockerfile_line=31),
+    ),
+    kernels=(
+        Kernels(
+            file="/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib/libcublas.so.12", bytes=116_000_000,
+            code=(Code(capability="8.0", form="machine code", bytes=30_000_000, runs=True),
+                  Code(capability="9.0", form="ptx", bytes=2_000_000, runs=False)),
+            unused_bytes=2_000_000, instruction=LAYERS[2][0], dockerfile_line=14,
+        ),
+    ),
+    cuda_twice=(
+        Twice(
+            library="libcublas.so", bytes=109_000_000, same_content=False,
+            copies=(
+                Copy(file="/opt/venv/lib/python3.11/site-packages/nvidia/cublas/lib/libcublas.so.12",
+                     soname="libcublas.so.12", bytes=116_000_000, brought_by="wheel", origin="own",
+                     instruction=LAYERS[2][0], dockerfile_line=14),
+                Copy(file="/usr/local/cuda-12.8/targets/x86_64-linux/lib/libcublas.so.12.8.4.1",
+                     soname="libcublas.so.12", bytes=109_000_000, brought_by="system", origin="base",
+                     instruction=LAYERS[0][0], dockerfile_line=None),
+            ),
+            hint="the wheels bring their own CUDA: take the base's `base` flavour",
+        ),
+    ),
+    weights=(
+        Weights(file="/models/chat.safetensors", format="safetensors", bytes=48_000_000, instruction=LAYERS[4][0],
+                dockerfile_line=31),
+    ),
+    complete=True,
+)  # fmt: skip
+
 MEASURE = Measurement(
     image=IMAGE.name,
     digest=DIGEST,
@@ -124,13 +166,15 @@ MEASURE = Measurement(
     ),
     waste=(
         Waste(
-            cause="deleted", bytes=4_103_424, compressed_bytes=1_377_204, layer=sha(1), instruction="COPY root/ /",
-            dockerfile_line=None, paths=("usr/share/doc/libssl3/changelog.gz", "usr/share/locale/de/coreutils.mo"),
+            cause="deleted", seen=False, bytes=4_103_424, compressed_bytes=1_377_204, layer=sha(1),
+            instruction="COPY root/ /", dockerfile_line=None,
+            paths=("usr/share/doc/libssl3/changelog.gz", "usr/share/locale/de/coreutils.mo"),
             hint="delete in the layer that brought it: a later layer only hides it",
         ),
         Waste(
-            cause="overwritten", bytes=115_456, compressed_bytes=38_729, layer=sha(5), instruction=LAYERS[4][0],
-            dockerfile_line=31, paths=("var/lib/dpkg/status",), hint="write the file once, in its final form",
+            cause="overwritten", seen=False, bytes=115_456, compressed_bytes=38_729, layer=sha(5),
+            instruction=LAYERS[4][0], dockerfile_line=31, paths=("var/lib/dpkg/status",),
+            hint="write the file once, in its final form",
         ),
     ),
     packages=(
@@ -139,6 +183,23 @@ MEASURE = Measurement(
         Package(name="libssl3", version="3.0.17-1~deb12u3", kind="deb", bytes=5_972_104, layer=sha(1)),
         Package(name="python3.11-minimal", version="3.11.2-6+deb12u6", kind="deb", bytes=None, layer=sha(5)),
     ),
+    shares=Shares(
+        folders=(
+            Share(name="/", bytes=1_500_000_000, own_bytes=1_380_000_000, files=20_000),
+            Share(name="/opt", bytes=1_380_000_000, own_bytes=1_380_000_000, files=16_000),
+            Share(name="/opt/venv", bytes=1_380_000_000, own_bytes=1_380_000_000, files=16_000),
+            Share(name="/usr", bytes=120_000_000, own_bytes=0, files=4_000),
+        ),
+        types=(
+            Share(name="shared library", bytes=1_200_000_000, own_bytes=1_140_000_000, files=400),
+            Share(name="python", bytes=300_000_000, own_bytes=240_000_000, files=19_600),
+        ),
+        stages=(
+            Share(name="wheels", bytes=1_380_000_000, own_bytes=1_380_000_000, files=16_000),
+            Share(name="base", bytes=120_000_000, own_bytes=0, files=4_000),
+        ),
+    ),
+    libraries=LIBRARIES,
     seconds=0.412,
 )  # fmt: skip
 

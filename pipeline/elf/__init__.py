@@ -16,21 +16,27 @@ from pipeline.elf.closure import (
     closure,
 )
 from pipeline.elf.fatbin import Kernel, kernels
-from pipeline.elf.read import Elf, Extent, Reader, Version, Versions, read
+from pipeline.elf.library import MAGIC, RELOCATABLE, Code, Library, look, packed, unpacked
+from pipeline.elf.read import LIBRARY, Elf, Extent, Reader, Version, Versions, read
 
 __all__ = [
     "DRIVER",
     "FOUND",
     "GLIBC",
+    "LIBRARY",
     "LOADED_BEFORE",
+    "MAGIC",
     "MISSING",
     "MUSL",
     "OFF_PATH",
+    "RELOCATABLE",
     "Closure",
+    "Code",
     "Elf",
     "Extent",
     "Finder",
     "Kernel",
+    "Library",
     "Need",
     "Reader",
     "Root",
@@ -39,5 +45,8 @@ __all__ = [
     "Versions",
     "closure",
     "kernels",
+    "look",
+    "packed",
     "read",
+    "unpacked",
 ]

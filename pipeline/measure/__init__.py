@@ -8,16 +8,19 @@ but one.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.layout import Layout
+from pipeline.measure import causes, libraries
 from pipeline.measure.index import indexes
 from pipeline.measure.packages import packages
 from pipeline.measure.root import Root
+from pipeline.measure.shares import shares
 from pipeline.measure.sources import opened_path
 from pipeline.measure.stream import Limits
-from pipeline.measure.waste import duplicate_bytes, waste
+from pipeline.measure.waste import by_size, duplicate_bytes, waste
 from pipeline.model import Image, Layer, LayerOrigin, Measurement, Totals
 
 __all__ = ["Limits", "Weighed", "measure", "opened_path", "weigh"]
@@ -37,11 +40,12 @@ def measure(
     origins: tuple[LayerOrigin, ...],
     *,
     cache: Path,
+    fleet: Sequence[str] = (),
     limits: Limits | None = None,
     verify: bool = True,
 ) -> Measurement:
     """Return what `image` weighs, as `weigh` does."""
-    return weigh(image, layout, origins, cache=cache, limits=limits, verify=verify).measurement
+    return weigh(image, layout, origins, cache=cache, fleet=fleet, limits=limits, verify=verify).measurement
 
 
 def weigh(
@@ -50,10 +54,13 @@ def weigh(
     origins: tuple[LayerOrigin, ...],
     *,
     cache: Path,
+    fleet: Sequence[str] = (),
     limits: Limits | None = None,
     verify: bool = True,
 ) -> Weighed:
     """Return what `image` weighs, with its root. `origins` has one for each layer; `cache` keeps an index of each.
+
+    `fleet` are the compute capabilities of the GPUs that it is for.
 
     Without `verify`, what lies in plain layers is not checked against their diff IDs, and takes a tenth of the time.
     Raises BadImage, naming the layer, for one that is damaged, lies, or must not be trusted.
@@ -77,7 +84,10 @@ def weigh(
     root = Root(limits.folders)
     for number, (layer, index) in enumerate(zip(layers, found, strict=True)):
         root.add(number, index, layer.digest)
-    lost = waste(root, layers, tuple(index.size for index in found))
+    sizes = tuple(index.size for index in found)
+    lost = waste(root, layers, sizes)
+    seen = causes.seen(root, layers, sizes, debug=libraries.debug_bytes(root, found),
+                       starts=libraries.starts(root, found))  # fmt: skip
     measurement = Measurement(
         image=image.name,
         digest=image.digest,
@@ -91,8 +101,10 @@ def weigh(
             duplicate_bytes=duplicate_bytes(root),
             files=sum(layer.files for layer in layers),
         ),
-        waste=lost,
+        waste=by_size((*lost, *seen)),
         packages=packages(root, found, tuple(layer.digest for layer in layers)),
+        shares=shares(root, layers, lambda content: content.path in found[content.layer].libraries),
+        libraries=libraries.libraries(root, found, layers, config=layout.config, fleet=fleet),
         seconds=time.monotonic() - started,
     )
     return Weighed(measurement=measurement, root=root)

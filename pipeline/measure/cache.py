@@ -15,22 +15,30 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline import elf
 from pipeline.errors import BadImage
 from pipeline.measure.entries import Entry, LayerIndex
+from pipeline.measure.listing import START
+from pipeline.measure.stream import Blob
 
 log = logging.getLogger("seatrial")
 
-MAGIC = b"seatrial layer index 3\n"
+MAGIC = b"seatrial layer index 4\n"
 MOST = 4 << 30  # bytes of one index, unpacked
 NUMBERS = "QIqqq"  # size, mode, uid, gid, mtime
 HASH = 16
+NO_HASH = bytes(HASH)
 
 
-def load(folder: Path, diff_id: str) -> LayerIndex | None:
-    """Return the index of a layer, None when there is none that can be relied on."""
+def load(folder: Path, diff_id: str, blob: Blob | None = None) -> LayerIndex | None:
+    """Return the index of a layer, None when there is none that can be relied on.
+
+    With `blob` an index that was not checked against the diff ID counts as well, if it was made from this very part
+    of this very file, as its inode, size and time say.
+    """
     import zstandard
 
-    path = _path(folder, diff_id)
+    path = _path(folder, diff_id, blob)
     try:
         raw = path.read_bytes()
         digest, packed = raw[len(MAGIC) : len(MAGIC) + 32], raw[len(MAGIC) + 32 :]
@@ -47,11 +55,14 @@ def load(folder: Path, diff_id: str) -> LayerIndex | None:
     return index
 
 
-def save(folder: Path, index: LayerIndex) -> None:
-    """Keep an index. A cache that cannot be written costs time, not the result: that is logged and no more."""
+def save(folder: Path, index: LayerIndex, blob: Blob | None = None) -> None:
+    """Keep an index; one that was not checked goes with the `blob` that it was made from.
+
+    A cache that cannot be written costs time, not the result: that is logged and no more.
+    """
     import zstandard
 
-    path = _path(folder, index.diff_id)
+    path = _path(folder, index.diff_id, blob)
     packed = zstandard.ZstdCompressor(level=3).compress(_packed(index))
     temporary = None
     try:
@@ -67,18 +78,22 @@ def save(folder: Path, index: LayerIndex) -> None:
                 temporary.unlink()
 
 
-def _path(folder: Path, diff_id: str) -> Path:
+def _path(folder: Path, diff_id: str, blob: Blob | None) -> Path:
     value = diff_id.removeprefix("sha256:")
     if len(value) != 64 or set(value) - set("0123456789abcdef"):
         raise BadImage(f"not a sha256 diff ID: {diff_id[:80]!r}", hint="rebuild the image")
-    return folder / "layers" / value
+    if blob is None:
+        return folder / "layers" / value
+    there = blob.path.stat()
+    seen = f"{value} {there.st_dev} {there.st_ino} {there.st_size} {there.st_mtime_ns} {blob.offset} {blob.size}"
+    return folder / "walked" / hashlib.sha256(seen.encode()).hexdigest()
 
 
 def _packed(index: LayerIndex) -> bytes:
     """Sections, each with its length before it: a head, then column by column. Names and links hold no NUL."""
     columns = zip(*index.entries, strict=True) if index.entries else [()] * 10
     names, kinds, *numbers, links, offsets, hashes = columns
-    head = {"diff_id": index.diff_id, "size": index.size, "count": len(names)}
+    head = {"diff_id": index.diff_id, "size": index.size, "count": len(names), "verified": index.verified}
     contents = tuple(index.contents.values())
     sections = (
         json.dumps(head).encode(),
@@ -87,7 +102,10 @@ def _packed(index: LayerIndex) -> bytes:
         *(_column(code, column) for code, column in zip(NUMBERS, numbers, strict=True)),
         b"\0".join(links),
         _column("Q", offsets),
-        b"".join(hashes),
+        b"".join(value or NO_HASH for value, size in zip(hashes, numbers[0], strict=True) if size),
+        elf.packed(index.libraries),
+        b"\0".join(index.starts),
+        b"".join(index.starts.values()),
         b"\0".join(index.contents),
         *contents,
     )
@@ -109,11 +127,23 @@ def _unpacked(raw: bytes) -> LayerIndex:
     offsets = struct.unpack(f"<{count}Q", next(section))
     packed = next(section)
     each = (packed[at : at + HASH] for at in range(0, len(packed), HASH))
-    hashes = [next(each) if size else b"" for size in numbers[0]]
+    hashes = [next(each, NO_HASH) if size else NO_HASH for size in numbers[0]]
+    hashes = [b"" if value == NO_HASH else value for value in hashes]
     entries = tuple(map(Entry._make, zip(names, kinds, *numbers, links, offsets, hashes, strict=True)))
+    libraries = elf.unpacked(next(section))
+    weights, packed = next(section).split(b"\0"), next(section)
+    starts = {path: packed[number * START :][:START] for number, path in enumerate(weights) if path}
     paths = next(section).split(b"\0")
     contents = dict(zip(paths, section, strict=False))  # without contents, one empty name and nothing to go with it
-    return LayerIndex(diff_id=head["diff_id"], size=head["size"], entries=entries, contents=contents, verified=True)
+    return LayerIndex(
+        diff_id=head["diff_id"],
+        size=head["size"],
+        entries=entries,
+        contents=contents,
+        libraries=libraries,
+        starts=starts,
+        verified=head["verified"],
+    )
 
 
 def _sections(raw: bytes) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pipeline.elf import Library
 from pipeline.measure import tar
 from pipeline.measure.stream import refused
 
@@ -45,6 +46,8 @@ class LayerIndex:
     size: int
     entries: tuple[Entry, ...]
     contents: Mapping[bytes, bytes]  # the package databases, by name
+    libraries: Mapping[bytes, Library]  # what its ELF files say of themselves, by name
+    starts: Mapping[bytes, bytes]  # the first 16 bytes of what is named like model weights
     verified: bool  # the whole layer was read, and is what its diff ID says; every file has its hash then
 
     @property

@@ -1,11 +1,13 @@
 """An image's layers in, an index of each out. Speaks to: nothing.
 
 A layer never changes, so it is read once on a machine; after that its index comes from the cache. Reading it whole
-checks the diff ID: what was indexed is what the image's config promises. Only such an index is kept.
+checks the diff ID: what was indexed is what the image's config promises. Only such an index is kept for any image.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import threading
 from collections import Counter
@@ -16,26 +18,28 @@ from typing import TypeVar
 
 from pipeline.errors import BadImage
 from pipeline.layout import Layout
-from pipeline.measure import cache, packages, tar
-from pipeline.measure.entries import Entry, LayerIndex, entry, shown
+from pipeline.measure import cache
+from pipeline.measure.entries import Entry, LayerIndex
+from pipeline.measure.listing import Listing
 from pipeline.measure.sources import located
-from pipeline.measure.stream import CHUNK, Blob, Forward, Limits, Stream, refused
+from pipeline.measure.stream import CHUNK, Blob, Limits, Stream, refused
 from pipeline.measure.window import Window, is_plain
 
 T = TypeVar("T")
 R = TypeVar("R")
 AT_ONCE = 8  # files that one thread hashes before it takes more
-SMALL = 1 << 12  # bytes; such a file is hashed as it is passed: it came with its header, and others have its size
 
 
 def indexes(layout: Layout, folder: Path, limits: Limits, *, verify: bool = True) -> tuple[LayerIndex, ...]:
     """Return the index of each layer, lowest first, reading those that the cache in `folder` does not know.
 
     Without `verify`, of a layer that is a plain tar only headers are read, and content where two files have the same
-    size: such an index is not kept, and says so. Raises BadImage, naming the layer.
+    size: such an index says so, and is kept for the very file that it was made from.
+    Raises BadImage, naming the layer.
     """
     layers = {diff_id: (digest, size) for digest, diff_id, size, _ in layout.layers}
     stop = threading.Event()
+    walked: dict[str, tuple[Blob, LayerIndex | None]] = {}
 
     def index(diff_id: str) -> LayerIndex:
         known = cache.load(folder, diff_id)
@@ -44,7 +48,9 @@ def indexes(layout: Layout, folder: Path, limits: Limits, *, verify: bool = True
         digest, size = layers[diff_id]
         blob = _blob(layout, digest, size)
         if not verify and is_plain(blob):
-            return walk(blob, digest, diff_id, limits, stop)
+            known = cache.load(folder, diff_id, blob)
+            walked[diff_id] = blob, known
+            return known or walk(blob, digest, diff_id, limits, stop)
         known = read(blob, digest, diff_id, limits, stop)
         cache.save(folder, known)
         return known
@@ -52,66 +58,44 @@ def indexes(layout: Layout, folder: Path, limits: Limits, *, verify: bool = True
     # The biggest first: otherwise it may start last and the other cores wait for it.
     found = _each(index, sorted(layers, key=lambda diff_id: -layers[diff_id][1]), stop)
     by_id = {index.diff_id: index for index in found}
-    if not all(index.verified for index in found):
+    if walked:
         by_id = _hashed(by_id, layout, limits, stop)
+        for diff_id, (blob, known) in walked.items():
+            if by_id[diff_id] is not known:
+                cache.save(folder, by_id[diff_id], blob)
     return tuple(by_id[diff_id] for _, diff_id, _, _ in layout.layers)
 
 
 def read(blob: Blob, digest: str, diff_id: str, limits: Limits, stop: threading.Event) -> LayerIndex:
     """Read one layer whole. Raises BadImage for what an engine would not unpack or an honest builder not write."""
-    with Stream(blob, digest, limits, stop) as stream:
-        entries, contents = _listed(stream, limits, whole=True)
+    with contextlib.ExitStack() as opened:
+        plain = opened.enter_context(Window(blob, digest, limits, stop)) if is_plain(blob) else None
+        stream = opened.enter_context(Stream(blob, digest, limits, stop))
+        listing = Listing(stream, limits, whole=True, plain=plain)
         actual = stream.finish()
+        size = stream.position
     if actual != diff_id:
         raise refused(digest, f"its content is {actual}, the image's config promises {diff_id}")
-    return LayerIndex(diff_id=diff_id, size=stream.position, entries=entries, contents=contents, verified=True)
+    return _index(listing, diff_id, size, verified=True)
 
 
 def walk(blob: Blob, digest: str, diff_id: str, limits: Limits, stop: threading.Event) -> LayerIndex:
-    """Read the headers of a layer that is a plain tar, and its package databases. Raises BadImage as `read` does."""
+    """Read the headers of a layer that is a plain tar, and what is kept of files. Raises BadImage as `read` does."""
     with Window(blob, digest, limits, stop) as window:
-        entries, contents = _listed(window, limits, whole=False)
-    return LayerIndex(diff_id=diff_id, size=blob.size, entries=entries, contents=contents, verified=False)
+        listing = Listing(window, limits, whole=False, plain=window)
+    return _index(listing, diff_id, blob.size, verified=False)
 
 
-def _listed(stream: Forward, limits: Limits, *, whole: bool) -> tuple[tuple[Entry, ...], dict[bytes, bytes]]:
-    """The entries of a tar, and the package databases in it. Files are hashed when it is read `whole`."""
-    from xxhash import xxh3_128_digest
-
-    entries: list[Entry] = []
-    contents: dict[bytes, bytes] = {}
-    captured = 0
-    for member in tar.members(stream, limits):
-        size = member.size
-        found = entry(member, stream.layer, stream.position if size else 0)
-        if found is None:
-            continue
-        if size:
-            if packages.wanted(found.name) and size <= limits.captured_file:
-                content = b"".join(tar.content(stream, member))
-                contents[found.name] = packages.kept(found.name, content)
-                captured += len(contents[found.name])
-                if captured > limits.captured:
-                    raise refused(stream.layer, f"its package databases hold more than {limits.captured} bytes")
-                found = found.hashed(xxh3_128_digest(content))
-            elif found.name == packages.STATUS:
-                raise refused(stream.layer, f"{shown(found.name)} has {size} bytes")
-            elif size <= SMALL and member.parts is None:
-                found = found.hashed(xxh3_128_digest(stream.read(size)))
-            elif whole or member.parts is not None:
-                found = found.hashed(_hash(stream, member))
-        entries.append(found)
-    return tuple(entries), contents
-
-
-def _hash(stream: Forward, member: tar.Member) -> bytes:
-    """The XXH3-128 of a member's content: equal content is looked for, and nothing is proven by it."""
-    from xxhash import xxh3_128
-
-    hashed = xxh3_128()
-    for piece in tar.content(stream, member):
-        hashed.update(piece)
-    return hashed.digest()
+def _index(listing: Listing, diff_id: str, size: int, *, verified: bool) -> LayerIndex:
+    return LayerIndex(
+        diff_id=diff_id,
+        size=size,
+        entries=tuple(listing.entries),
+        contents=listing.contents,
+        libraries=listing.libraries,
+        starts=listing.starts,
+        verified=verified,
+    )
 
 
 def _hashed(
@@ -139,9 +123,7 @@ def _hashed(
             for group, found in zip(groups, _each(hashes, groups, stop), strict=True):
                 for number, value in zip(group, found, strict=True):
                     entries[number] = entries[number].hashed(value)
-        done[diff_id] = LayerIndex(
-            diff_id=diff_id, size=index.size, entries=tuple(entries), contents=index.contents, verified=False
-        )
+        done[diff_id] = dataclasses.replace(index, entries=tuple(entries))
     return done
 
 

@@ -71,6 +71,7 @@ def row(cause: str, files: Iterable[tuple[int, bytes]], hint: str, layer: Layer,
         biggest.append((-number, path))
     return Waste(
         cause=cause,
+        seen=cause not in WASTED,
         bytes=total,
         compressed_bytes=round(total * layer.compressed_bytes / size),
         layer=layer.digest,

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.model.libraries import Libraries
+from pipeline.model.shares import Shares
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
@@ -131,9 +134,10 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waste:
-    """Bytes shipped that nobody sees, by cause and layer. `compressed_bytes` is an estimate by the layer's ratio."""
+    """Bytes that could stay out, by cause and layer. `compressed_bytes` is an estimate by the layer's ratio."""
 
-    cause: str  # overwritten | deleted | hidden
+    cause: str  # overwritten | copied-up | deleted | hidden; duplicate, package-cache, … of what is seen
+    seen: bool  # a container sees these files; only what nobody sees counts as wasted bytes
     bytes: int
     compressed_bytes: int
     layer: str
@@ -166,6 +170,8 @@ class Measurement:
     totals: Totals
     waste: tuple[Waste, ...]
     packages: tuple[Package, ...]
+    shares: Shares
+    libraries: Libraries | None  # None: nobody looked
     seconds: float
 
 
