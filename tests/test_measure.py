@@ -719,7 +719,8 @@ RUN rm -rf /data && mkdir /data && cp /bin/sh /data/sh
     assert [layer.bytes for layer in weighed.layers] == [
         sum(sizes.values()), 306_000, 300_000, 0, 5_000, sizes["bin/sh"],
     ]  # fmt: skip
-    by_layer = {line: sum(row.bytes for row in weighed.waste if row.dockerfile_line == line and not row.seen) for line in range(1, 7)}
+    lost = [row for row in weighed.waste if not row.seen]
+    by_layer = {line: sum(row.bytes for row in lost if row.dockerfile_line == line) for line in range(1, 7)}
     assert by_layer == {1: 0, 2: 306_000, 3: 300_000, 4: 0, 5: 5_000, 6: 0}
     assert causes(weighed)["copied-up", 2] == 300_000
     # For `rm -rf` and `mkdir` in one RUN, BuildKit may write a whiteout for each file or an opaque folder.

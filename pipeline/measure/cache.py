@@ -23,7 +23,7 @@ from pipeline.measure.stream import Blob
 
 log = logging.getLogger("seatrial")
 
-MAGIC = b"seatrial layer index 4\n"
+MAGIC = b"seatrial layer index 5\n"
 MOST = 4 << 30  # bytes of one index, unpacked
 NUMBERS = "QIqqq"  # size, mode, uid, gid, mtime
 HASH = 16

@@ -153,7 +153,7 @@ class Package:
 
     name: str
     version: str
-    kind: str  # deb | python
+    kind: str  # conda | deb | rpm | apk | python
     bytes: int | None
     layer: str
 
