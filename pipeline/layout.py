@@ -69,7 +69,7 @@ def opened(local: str, digest: str, *, run: tools.Run = tools.run) -> Iterator[L
     """Yield the layout of the image that the engine knows as `local`; it is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="seatrial-layout-") as scratch:
         folder = Path(scratch)
-        store = _store(digest, run)
+        store = blobs_of(engine_root(run), digest)
         if store is not None:
             (folder / "blobs").symlink_to(store)
             source, manifest_digest = "containerd blobs", digest
@@ -95,9 +95,13 @@ def read(folder: Path, digest: str, source: str) -> Layout:
     return Layout(folder=folder, blobs=blobs, source=source, digest=digest, manifest=manifest, config=config)
 
 
-def _store(digest: str, run: tools.Run) -> Path | None:
-    """The engine's blob folder when it lies on this machine, can be read, and holds the digest."""
-    root = Path(run(["docker", "info", "--format", "{{.DockerRootDir}}"], timeout=60).strip())
+def engine_root(run: tools.Run = tools.run) -> Path:
+    """Return the engine's data folder, as the engine says; it need not lie on this machine. Raises ToolFailed."""
+    return Path(run(["docker", "info", "--format", "{{.DockerRootDir}}"], timeout=60).strip())
+
+
+def blobs_of(root: Path, digest: str) -> Path | None:
+    """Return the folder of the containerd store's blobs when it lies here, can be read, and holds the digest."""
     for candidate in STORES:
         blobs = (root / candidate).resolve()
         try:

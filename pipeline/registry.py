@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline import tools
@@ -57,6 +57,35 @@ def fetch(reference: str, folder: Path, *, run: tools.Run = tools.run) -> None:
             f"{folder}:image"]  # fmt: skip
     try:
         run(argv, timeout=patience())
+    except ToolFailed as error:
+        raise explained(error, reference) from None
+
+
+def manifest(reference: str, file: Path, *, run: tools.Run = tools.run) -> None:
+    """Write the manifest or index behind a reference by digest into `file`, its bytes as they are.
+
+    The client checks them against the digest. Raises RegistryFailed.
+    """
+    _fetched(["oras", "manifest", "fetch"], reference, file, run)
+
+
+def blob(reference: str, file: Path, *, run: tools.Run = tools.run) -> None:
+    """Write the blob `repository@digest` into `file`. Raises RegistryFailed."""
+    _fetched(["oras", "blob", "fetch", "--no-tty"], reference, file, run)
+
+
+def _fetched(argv: Sequence[str], reference: str, file: Path, run: tools.Run) -> None:
+    try:
+        run([*argv, *plain_http(reference, "--plain-http"), "--output", str(file), reference], timeout=patience(120))
+    except ToolFailed as error:
+        raise explained(error, reference) from None
+
+
+def blob_chunks(reference: str) -> Generator[bytes, None, None]:
+    """Yield the bytes of the blob `repository@digest` as they come; nothing is stored. Raises RegistryFailed."""
+    argv = ["oras", "blob", "fetch", "--no-tty", *plain_http(reference, "--plain-http"), "--output", "-", reference]
+    try:
+        yield from tools.chunks(argv, timeout=patience())
     except ToolFailed as error:
         raise explained(error, reference) from None
 

@@ -11,10 +11,10 @@ from typing import Any
 from pipeline import flow, layout, lock, registry, settings, sign, verify
 from pipeline.attribution import attribute
 from pipeline.build import build, by_digest
-from pipeline.errors import PolicyViolated
+from pipeline.errors import BadFile, BadImage, PolicyViolated
 from pipeline.flow import Job, Options, Say
 from pipeline.layout import Layout
-from pipeline.measure import measure, sources
+from pipeline.measure import engine_source, measure, registry_source, sources
 from pipeline.model import Build, Image, LayerOrigin, Measurement, Pushed, Scan, Skipped, Smoke, document
 from pipeline.policy import Policy
 from pipeline.recipe import Recipe
@@ -22,6 +22,8 @@ from pipeline.scan.here import scan_here
 from pipeline.smoke import smoke
 from pipeline.tree import job_for
 from pipeline.workspace import Workspace
+
+ENGINE, REGISTRY = "docker-daemon:", "docker://"  # skopeo's names for where an image is
 
 
 def built(workspace: Workspace, name: str, policy: Policy, options: Options, say: Say) -> Build:
@@ -39,12 +41,12 @@ def measured(workspace: Workspace, name: str, policy: Policy, say: Say) -> Measu
         )  # fmt: skip
 
 
-def measured_from(target: str, *, verify: bool = False) -> Measurement:
+def measured_from(target: str, *, verify: bool = False, say: Callable[[str], None] = lambda _: None) -> Measurement:
     """Weigh an archive, an OCI layout or a reference. Nobody has its Dockerfile here: layers have no lines.
 
     What a person names to look at is not released by that: without `verify`, plain layers are walked, not checked.
     """
-    with _from_anywhere(target) as (image, contents):
+    with indexed(target, say) as (image, contents):
         return measure(image, contents, attribute(contents, None, ()), cache=settings.cache(), verify=verify)
 
 
@@ -90,8 +92,40 @@ def sign_proven(recipe: Recipe, file: Path, save: Callable[[dict[str, Any]], Pat
 
 
 @contextmanager
+def indexed(target: str, say: Callable[[str], None] = lambda _: None) -> Iterator[tuple[Image, Layout]]:
+    """An image that is no image of the tree, for those who need its layers' indexes and not their blobs.
+
+    Read in the fastest way that is at hand: a file or folder, the engine where it has the image, else its registry.
+    `docker-daemon:NAME` asks the engine alone, `docker://NAME` the registry alone.
+    """
+    name = target.removeprefix(ENGINE).removeprefix(REGISTRY)
+    if name == target and Path(target).exists():
+        with _from_anywhere(target) as found:
+            yield found
+        return
+    if not name or name.startswith("-"):
+        raise BadFile(f"`{target}` names no image", file="measure", hint="a path, or repository:tag")
+    identity = None if target.startswith(REGISTRY) else engine_source.image_id(name)
+    if identity is not None:
+        opened = engine_source.opened(name, identity, settings.cache(), say=say)
+    elif target.startswith(ENGINE):
+        raise BadImage(f"the engine has no image {name}", hint=f"docker pull {name}")
+    else:
+        say("asking its registry")
+        opened = registry_source.opened(verify.pinned(_whole(name)), settings.cache(), say=say)
+    with opened as contents:
+        repository = name.partition("@")[0]
+        yield Image(name=repository, repository=repository, digest=contents.digest, local=""), contents
+
+
+def _whole(name: str) -> str:
+    """A reference with its registry: `nvidia/cuda:12` is docker.io/nvidia/cuda:12."""
+    return "/".join(registry.split_registry(name))
+
+
+@contextmanager
 def _from_anywhere(target: str) -> Iterator[tuple[Image, Layout]]:
-    """An image that is no image of the tree: a file or folder here, or a reference that a registry knows."""
+    """An image that is no image of the tree, with its blobs: a file or folder here, or a reference in a registry."""
     if Path(target).exists():
         with sources.opened_path(Path(target)) as contents:
             yield Image(name=Path(target).name, repository=target, digest=contents.digest, local=""), contents

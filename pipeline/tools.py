@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
@@ -110,6 +110,39 @@ def stream(
         process.wait()
     if process.returncode != 0:
         raise failure(argv, process.returncode, "".join(last))
+
+
+def chunks(argv: Sequence[str], *, timeout: float, silence: float = 60) -> Generator[bytes, None, None]:
+    """Run `argv` and yield what it writes to stdout, as it comes; a closed generator ends it.
+
+    Raises ToolFailed when it fails, runs longer than `timeout` seconds, or writes nothing for `silence` seconds.
+    """
+    need(argv[0])
+    said = b""
+    deadline = time.monotonic() + timeout
+    with _started([*_leash(), *argv], env=None, cwd=None) as process, selectors.DefaultSelector() as ready:
+        assert process.stdout is not None and process.stderr is not None
+        out, err = process.stdout.fileno(), process.stderr.fileno()
+        ready.register(out, selectors.EVENT_READ)
+        ready.register(err, selectors.EVENT_READ)
+        heard = time.monotonic()
+        while ready.get_map():
+            events = ready.select(GLANCE)
+            now = time.monotonic()
+            if now > deadline or (not events and now - heard > silence):
+                raise _too_slow(argv, min(timeout, silence) if now <= deadline else timeout)
+            for key, _ in events:
+                chunk = os.read(key.fd, 1 << 18)
+                if not chunk:
+                    ready.unregister(key.fd)
+                elif key.fd == err:
+                    said = (said + chunk)[-(1 << 16) :]
+                else:
+                    yield chunk
+                heard = time.monotonic()  # after the caller had its chunk: its time is not the program's
+        process.wait()
+    if process.returncode != 0:
+        raise failure(argv, process.returncode, said.decode("utf-8", "replace"))
 
 
 def _leash() -> tuple[str, ...]:

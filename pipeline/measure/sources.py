@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
+import os
 import posixpath
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import layout as layouts
-from pipeline.errors import BadFile, BadImage
+from pipeline.errors import BadFile
 from pipeline.layout import Layout
-from pipeline.measure.stream import Blob
+from pipeline.measure.manifests import MOST, at_hand, checked, chosen, explained, loaded, small
+from pipeline.measure.stream import Blob, refused
 
-MOST = 16 << 20  # bytes of a manifest, an index or a config
 MOST_MEMBERS = 100_000
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
+UNREAD = {b"\xfd7zXZ\0": "xz", b"BZh": "bzip2", b"\x04\x22\x4d\x18": "lz4", b"7z\xbc\xaf\x27\x1c": "7z"}
+TAR_MAGIC = slice(257, 262)  # where a tar's first header says `ustar`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +53,39 @@ class ArchiveLayout(Layout):
 
 
 def located(layout: Layout, digest: str) -> Blob:
-    """Return where a blob's bytes lie. Raises OSError when they are nowhere, BadImage for a digest that is none."""
+    """Return where a blob's bytes lie.
+
+    Raises OSError when they are nowhere, BadImage for a digest that is none, a foreign layer that is not here, and a
+    compression that no engine reads.
+    """
+    blob = _place(layout, digest)
+    with blob.path.open("rb", buffering=0) as file:
+        start = os.pread(file.fileno(), TAR_MAGIC.stop, blob.offset)
+    how = next((how for magic, how in UNREAD.items() if start.startswith(magic)), None)
+    if how is not None and start[TAR_MAGIC] != b"ustar":  # a tar may begin with a file of such a name
+        raise refused(digest, f"is compressed with {how}, which no container engine reads")
+    return blob
+
+
+def _place(layout: Layout, digest: str) -> Blob:
     if isinstance(layout, ArchiveLayout):
         if digest not in layout.members:
+            _missing(layout, digest)
             raise FileNotFoundError(f"{layout.archive} holds no {digest}")
         offset, size = layout.members[digest]
         return Blob(layout.archive, offset, size)
-    path = layout.blob(digest)
-    return Blob(path, 0, path.stat().st_size)
+    try:
+        path = layout.blob(digest)
+        return Blob(path, 0, path.stat().st_size)
+    except FileNotFoundError:
+        _missing(layout, digest)
+        raise
+
+
+def _missing(layout: Layout, digest: str) -> None:
+    for layer in layout.manifest["layers"]:
+        if layer["digest"] == digest:
+            at_hand(layer)
 
 
 @contextmanager
@@ -77,19 +102,16 @@ def _folder(path: Path, scratch: Path) -> Layout:
     (scratch / "blobs").symlink_to(blobs.resolve())
 
     def get(digest: str) -> bytes:
-        file = layouts.blob_path(blobs, digest)
-        if file.stat().st_size > MOST:
-            raise ValueError(f"{digest} has {file.stat().st_size} bytes")
-        return file.read_bytes()
+        return small(layouts.blob_path(blobs, digest))
 
-    with _explained(path):
-        digest = _chosen(_loaded((path / "index.json").read_bytes()), _checked(get))
-        _checked(get)(_loaded(get(digest))["config"]["digest"])
+    with explained(path):
+        digest = chosen(loaded(small(path / "index.json")), checked(get))
+        checked(get)(loaded(get(digest))["config"]["digest"])
         return layouts.read(scratch, digest, "OCI layout")
 
 
 def _archive(path: Path, scratch: Path) -> Layout:
-    with _explained(path), tarfile.open(path, "r:") as tar:
+    with explained(path), tarfile.open(path, "r:") as tar:
         members = _members(tar, path)
 
         def content(name: str) -> bytes:
@@ -106,14 +128,14 @@ def _archive(path: Path, scratch: Path) -> Layout:
         blobs = scratch / "blobs" / "sha256"
         blobs.mkdir(parents=True)
         if "index.json" in members:
-            digest = _chosen(_loaded(content("index.json")), _checked(get))
+            digest = chosen(loaded(content("index.json")), checked(get))
             manifest = get(digest)
-            config = _checked(get)(_loaded(manifest)["config"]["digest"])
+            config = checked(get)(loaded(manifest)["config"]["digest"])
             places = {f"sha256:{name.rpartition('/')[2]}": place for name, place in members.items()
                       if name.startswith("blobs/sha256/")}  # fmt: skip
             source = "OCI archive"
         else:
-            manifest, config, places = _old_docker_save(_loaded(content("manifest.json")), content, members)
+            manifest, config, places = _old_docker_save(loaded(content("manifest.json")), content, members)
             source = "docker save"
         for raw in (manifest, config):
             (blobs / hashlib.sha256(raw).hexdigest()).write_bytes(raw)
@@ -145,16 +167,24 @@ def _old_docker_save(
 ) -> tuple[bytes, bytes, dict[str, tuple[int, int]]]:
     """Manifest, config and places of an archive that has a manifest.json only. Its layers are plain tars.
 
-    Such an archive names no digests, so the manifest is written here; its digest is not that of any registry.
+    Such an archive names no digests, so the manifest is written here.
     """
     if len(listed) != 1:
         raise ValueError(f"it holds {len(listed)} images; save one")
     config = content(posixpath.normpath(listed[0]["Config"]))
-    diff_ids = _loaded(config)["rootfs"]["diff_ids"]
     places = {
         diff_id: members[posixpath.normpath(name)]
-        for diff_id, name in zip(diff_ids, listed[0]["Layers"], strict=True)
+        for diff_id, name in zip(loaded(config)["rootfs"]["diff_ids"], listed[0]["Layers"], strict=True)
     }
+    sizes = [(diff_id, places[diff_id][1]) for diff_id in loaded(config)["rootfs"]["diff_ids"]]
+    return written(config, sizes), config, places
+
+
+def written(config: bytes, layers: Sequence[tuple[str, int]]) -> bytes:
+    """Return a manifest for an image that has none: plain layers by diff ID and size, lowest first.
+
+    Its digest is not that of any registry.
+    """
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -163,65 +193,6 @@ def _old_docker_save(
             "digest": f"sha256:{hashlib.sha256(config).hexdigest()}",
             "size": len(config),
         },
-        "layers": [{"mediaType": LAYER, "digest": diff_id, "size": places[diff_id][1]} for diff_id in diff_ids],
+        "layers": [{"mediaType": LAYER, "digest": diff_id, "size": size} for diff_id, size in layers],
     }
-    return json.dumps(manifest, separators=(",", ":")).encode(), config, places
-
-
-def _chosen(index: Any, get: Callable[[str], bytes]) -> str:
-    """The digest of the one image manifest below an index, or of this machine's platform when there are several."""
-    for _ in range(4):  # an index in an index is common, deeper nesting is not
-        found = [entry for entry in index["manifests"] if _is_image(entry)]
-        if len(found) > 1:
-            here = ARCHITECTURES.get(platform.machine(), platform.machine())
-            found = [entry for entry in found if (entry.get("platform") or {}).get("architecture") == here]
-        if len(found) != 1:
-            raise ValueError(f"it holds {len(index['manifests'])} manifests, {len(found)} of them to choose from")
-        document = _loaded(get(found[0]["digest"]))
-        if "manifests" not in document:
-            return str(found[0]["digest"])
-        index = document
-    raise ValueError("its index is nested too deep")
-
-
-def _is_image(entry: Mapping[str, Any]) -> bool:
-    notes = entry.get("annotations") or {}
-    return "vnd.docker.reference.digest" not in notes and "artifactType" not in entry
-
-
-def _checked(get: Callable[[str], bytes]) -> Callable[[str], bytes]:
-    """`get`, refusing bytes that are not the digest's."""
-
-    def checked(digest: str) -> bytes:
-        raw = get(digest)
-        if f"sha256:{hashlib.sha256(raw).hexdigest()}" != digest:
-            raise ValueError(f"{digest} holds something else")
-        return raw
-
-    return checked
-
-
-def _loaded(raw: bytes) -> Any:
-    return json.loads(raw)
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged or hostile file brings about into one BadImage."""
-    try:
-        yield
-    except tarfile.ReadError as error:
-        raise BadImage(
-            f"{path} is no image archive: {error}", hint="a compressed archive must be unpacked first"
-        ) from None
-    except (
-        OSError,
-        KeyError,
-        IndexError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        RecursionError,
-        tarfile.TarError,
-    ) as error:
-        raise BadImage(f"{path} is no readable image: {error}", hint="save it again with `docker save`") from None
+    return json.dumps(manifest, separators=(",", ":")).encode()

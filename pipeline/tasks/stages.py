@@ -28,8 +28,8 @@ def measure(c: Context, image: str, format: str = "text", verify: bool = False) 
     with opened(c, format) as session:
         from pipeline import show, single
 
-        if session.elsewhere(image):
-            found = single.measured_from(image, verify=verify)
+        if session.elsewhere(image) or ":" in image:  # no image of the tree has one in its name
+            found = single.measured_from(image, verify=verify, say=lambda what: session.progress.say(image, what))
         else:
             found = single.measured(session.workspace, image, session.policy, session.progress.say)
         session.progress.pause()
