@@ -14,8 +14,8 @@ from pipeline.build import build, by_digest
 from pipeline.errors import BadFile, BadImage, PolicyViolated
 from pipeline.flow import Job, Options, Say
 from pipeline.layout import Layout
-from pipeline.measure import engine_source, measure, registry_source, sources
-from pipeline.model import Build, Image, LayerOrigin, Measurement, Pushed, Scan, Skipped, Smoke, document
+from pipeline.measure import Weighed, engine_source, registry_source, sources, weigh
+from pipeline.model import Build, Image, LayerOrigin, Pushed, Scan, Skipped, Smoke, document
 from pipeline.policy import Policy
 from pipeline.recipe import Recipe
 from pipeline.scan.here import scan_here
@@ -32,22 +32,22 @@ def built(workspace: Workspace, name: str, policy: Policy, options: Options, say
         return done
 
 
-def measured(workspace: Workspace, name: str, policy: Policy, say: Say) -> Measurement:
+def weighed(workspace: Workspace, name: str, policy: Policy, say: Say) -> Weighed:
     """Build an image of the tree (from the cache, if nothing changed) and weigh it."""
     with _contents(workspace, name, policy, Options(), say) as (done, contents, job):
-        return measure(
+        return weigh(
             done.image, contents, _origins(contents, job), cache=settings.cache(),
             fleet=job.recipe.fleet.compute_capabilities,
         )  # fmt: skip
 
 
-def measured_from(target: str, *, verify: bool = False, say: Callable[[str], None] = lambda _: None) -> Measurement:
+def weighed_from(target: str, *, verify: bool = False, say: Callable[[str], None] = lambda _: None) -> Weighed:
     """Weigh an archive, an OCI layout or a reference. Nobody has its Dockerfile here: layers have no lines.
 
     What a person names to look at is not released by that: without `verify`, plain layers are walked, not checked.
     """
     with indexed(target, say) as (image, contents):
-        return measure(image, contents, attribute(contents, None, ()), cache=settings.cache(), verify=verify)
+        return weigh(image, contents, attribute(contents, None, ()), cache=settings.cache(), verify=verify)
 
 
 def scanned_from(target: str, policy: Policy) -> Scan | Skipped:

@@ -409,6 +409,18 @@ def test_reading_a_document_gives_the_record_back() -> None:
 # --- files ----------------------------------------------------------------------------------------
 
 
+def test_a_record_from_before_images_were_looked_into_still_reads() -> None:
+    older = document(PASSED, "record")
+    for key in ("verified", "shares", "libraries"):
+        del older["measure"][key]
+    for row in older["measure"]["waste"]:
+        del row["seen"]
+    measured = reading.read(older).measure
+    assert measured is not None
+    assert (measured.verified, measured.libraries, measured.shares.folders) == (True, None, ())
+    assert {row.seen for row in measured.waste} == {False}
+
+
 def test_save_writes_the_reports_and_points_to_the_evidence(tmp_path: Path) -> None:
     record = files.save(doc(PASSED), tmp_path)
     place = tmp_path / "fastapi-gpu" / DIGEST.removeprefix("sha256:")

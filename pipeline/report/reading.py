@@ -38,7 +38,7 @@ def read(document: Mapping[str, Any], source: str = "record") -> Record:
             hint="give a record.json that this version of Seatrial wrote",
         )
     try:
-        return _adapter().validate_python(_inert(document))
+        return _adapter().validate_python(_with_new_keys(_inert(document)))
     except ValidationError as error:
         # The variants of `scan | skipped` are part of pydantic's path; the longest path is the one that got furthest.
         first = max(error.errors(include_url=False), key=lambda detail: len(detail["loc"]))
@@ -63,6 +63,18 @@ def _adapter() -> TypeAdapter[Record]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(Record)
+
+
+def _with_new_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the keys that records of this schema did not have at first. Layers were always verified."""
+    measure = document.get("measure")
+    if isinstance(measure, dict):
+        nothing: dict[str, Any] = {"folders": [], "types": [], "stages": []}
+        document["measure"] = {"verified": True, "shares": nothing, "libraries": None, **measure}
+        rows = measure.get("waste")
+        if isinstance(rows, list):
+            document["measure"]["waste"] = [{"seen": False, **row} if isinstance(row, dict) else row for row in rows]
+    return document
 
 
 def _inert(document: Mapping[str, Any]) -> dict[str, Any]:

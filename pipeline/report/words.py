@@ -19,7 +19,7 @@ def size(count: int | None) -> str:
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if abs(value) < 999.5:
-            digits = 0 if unit == "B" or value >= 99.95 else 1 if value >= 9.995 else 2
+            digits = 0 if unit == "B" or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
             return f"{value:.{digits}f} {unit}"
         value /= 1000
     return f"{value:,.2f} TB"

@@ -5,6 +5,7 @@ codes: 0 passed, 3 the job could not be done, 10 the policy says no. `seatrial T
 """
 
 from pipeline.tasks.before import explain, lint, parse, rules
+from pipeline.tasks.compare import diff
 from pipeline.tasks.editor import lsp
 from pipeline.tasks.gpu import gpu, refresh
 from pipeline.tasks.machine import doctor, setup
@@ -15,6 +16,6 @@ from pipeline.tasks.stages import build, measure, push, scan, sign, smoke
 from pipeline.tasks.whole import release, report, verify
 
 __all__ = [
-    "build", "doctor", "expected_errors", "explain", "fix", "gpu", "lint", "lsp", "measure", "parse", "push",
+    "build", "diff", "doctor", "expected_errors", "explain", "fix", "gpu", "lint", "lsp", "measure", "parse", "push",
     "refresh", "release", "report", "rules", "scan", "setup", "sign", "smoke", "test_rules", "verify",
 ]  # fmt: skip

@@ -29,11 +29,11 @@ def measure(c: Context, image: str, format: str = "text", verify: bool = False) 
         from pipeline import show, single
 
         if session.elsewhere(image) or ":" in image:  # no image of the tree has one in its name
-            found = single.measured_from(image, verify=verify, say=lambda what: session.progress.say(image, what))
+            found = single.weighed_from(image, verify=verify, say=lambda what: session.progress.say(image, what))
         else:
-            found = single.measured(session.workspace, image, session.policy, session.progress.say)
+            found = single.weighed(session.workspace, image, session.policy, session.progress.say)
         session.progress.pause()
-        result(found, "measure", format, show.measure)
+        result(found.measurement, "measure", format, show.measure)
 
 
 @task(positional=["image"], help={"image": ANYWHERE, "format": FORMAT})
