@@ -21,7 +21,7 @@ from pipeline.attribution import attribute
 from pipeline.build import LOCAL_TAG, build, by_digest
 from pipeline.errors import PolicyViolated
 from pipeline.layout import Layout
-from pipeline.measure import measure
+from pipeline.measure import weigh
 from pipeline.model import (
     Build,
     Dockerfile,
@@ -161,8 +161,8 @@ def examine(
     preferences = policy.profile(job.recipe.profile).scan.databases
     doing("measure, scan and smoke test")
     with ThreadPoolExecutor() as pool:
-        measured = pool.submit(measure, built.image, contents, origins, cache=settings.cache(),
-                               fleet=job.recipe.fleet.compute_capabilities)  # fmt: skip
+        measured = pool.submit(weigh, built.image, contents, origins, cache=settings.cache(),
+                               fleet=job.recipe.fleet.compute_capabilities, dockerfile=job.dockerfile)  # fmt: skip
         scanned = pool.submit(scan_here, built.image, contents, origins, preferences)
         smoked = pool.submit(smoke, built.image, job.recipe, say=lambda what: doing(f"smoke test: {what}"))
         looks: list[Future[Any]] = [measured, scanned, smoked]
@@ -171,7 +171,7 @@ def examine(
                 for look in looks:
                     if look.done():
                         look.result()  # one that failed is told at once, not when the slowest of the others is done
-            return measured.result(), scanned.result(), smoked.result()
+            return measured.result().measurement, scanned.result(), smoked.result()
         except BaseException:  # also Ctrl-C: nothing keeps running behind a message
             tools.stop_all()
             wait(looks)

@@ -21,7 +21,7 @@ from pipeline.errors import BadFile
 from pipeline.lint import own_rules
 from pipeline.model import PolicyStamp, Waiver
 from pipeline.recipe import Recipe
-from pipeline.yamlfile import Bytes, Seconds, Strict
+from pipeline.yamlfile import Bytes, Growth, Seconds, Strict
 
 
 def _switch(value: Any) -> Any:
@@ -84,6 +84,9 @@ class Limits(Strict):
     bytes: Bytes | None = None
     compressed_bytes: Bytes | None = None
     wasted_bytes: Bytes | None = None
+    growth: Growth | None = Field(
+        default=None, description="of the compressed bytes over the last release, as 5% or 50MB"
+    )
     layers: int | None = Field(default=127, description="overlay file systems stop there")
 
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from pipeline import settings, yamlfile
 from pipeline.errors import BadFile
-from pipeline.yamlfile import Bytes, Seconds, Strict, Text
+from pipeline.yamlfile import Bytes, Growth, Seconds, Strict, Text
 
 
 def _inside(path: str) -> str:
@@ -173,6 +173,7 @@ class Budget(Strict):
     bytes: Bytes | None = None
     compressed_bytes: Bytes | None = None
     wasted_bytes: Bytes | None = None
+    growth: Growth | None = None
     ready_within: Seconds | None = None
 
 

@@ -13,8 +13,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.model import Build, Measurement, Outcome, Scan, Skipped, Smoke, document
-from pipeline.report.words import duration, size, visible
+from pipeline.model import Build, Outcome, Scan, Skipped, Smoke, document
+from pipeline.report.words import duration, visible
 
 if TYPE_CHECKING:
     from pipeline.setup.parts import Part
@@ -44,24 +44,6 @@ def build(built: Build) -> Group:
             for step in built.steps]  # fmt: skip
     head = f"{built.image.reference}\n{duration(built.seconds)}, {cached} of {len(built.steps)} steps from the cache"
     return Group(_words(head), _table(("line", "time", "step"), rows, right=(0, 1)))
-
-
-def measure(measured: Measurement) -> Group:
-    """Layers, totals and waste."""
-    totals = measured.totals
-    rows = [(str(layer.dockerfile_line or ""), layer.origin, size(layer.bytes), size(layer.compressed_bytes),
-             f"{layer.files:,}", _line(layer.instruction)) for layer in measured.layers]  # fmt: skip
-    waste = [(str(row.dockerfile_line or ""), row.cause, size(row.bytes), row.paths[0] if row.paths else "", row.hint)
-             for row in sorted(measured.waste, key=lambda row: -row.bytes)[:12]]  # fmt: skip
-    head = (f"{measured.image} ({measured.digest})\n{size(totals.bytes)} in {totals.files:,} files, "
-            f"{size(totals.compressed_bytes)} compressed, {size(totals.wasted_bytes)} wasted, "
-            f"{size(totals.duplicate_bytes)} duplicate; {len(measured.packages)} packages; "
-            f"read from {measured.source} in {duration(measured.seconds)}")  # fmt: skip
-    parts: list[Any] = [_words(head)]
-    parts.append(_table(("line", "from", "bytes", "compressed", "files", "instruction"), rows, right=(0, 2, 3, 4)))
-    if waste:
-        parts += ["", _table(("line", "waste", "bytes", "like", "what to do"), waste, right=(0, 2))]
-    return Group(*parts)
 
 
 def scan(found: Scan | Skipped) -> Group:

@@ -32,22 +32,25 @@ def built(workspace: Workspace, name: str, policy: Policy, options: Options, say
         return done
 
 
-def weighed(workspace: Workspace, name: str, policy: Policy, say: Say) -> Weighed:
+def weighed(workspace: Workspace, name: str, policy: Policy, say: Say, *, bandwidth: float | None = None) -> Weighed:
     """Build an image of the tree (from the cache, if nothing changed) and weigh it."""
     with _contents(workspace, name, policy, Options(), say) as (done, contents, job):
         return weigh(
             done.image, contents, _origins(contents, job), cache=settings.cache(),
-            fleet=job.recipe.fleet.compute_capabilities,
+            fleet=job.recipe.fleet.compute_capabilities, dockerfile=job.dockerfile, bandwidth=bandwidth,
         )  # fmt: skip
 
 
-def weighed_from(target: str, *, verify: bool = False, say: Callable[[str], None] = lambda _: None) -> Weighed:
+def weighed_from(
+    target: str, *, verify: bool = False, bandwidth: float | None = None, say: Callable[[str], None] = lambda _: None
+) -> Weighed:
     """Weigh an archive, an OCI layout or a reference. Nobody has its Dockerfile here: layers have no lines.
 
     What a person names to look at is not released by that: without `verify`, plain layers are walked, not checked.
     """
     with indexed(target, say) as (image, contents):
-        return weigh(image, contents, attribute(contents, None, ()), cache=settings.cache(), verify=verify)
+        origins = attribute(contents, None, ())
+        return weigh(image, contents, origins, cache=settings.cache(), bandwidth=bandwidth, verify=verify)
 
 
 def scanned_from(target: str, policy: Policy) -> Scan | Skipped:

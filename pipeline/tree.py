@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from pipeline import host, lint, registry
+from pipeline import host, lint, registry, released
 from pipeline.errors import Interrupted, PipelineError, PolicyViolated
 from pipeline.flow import Job, Options, Save, Say, refused, release
 from pipeline.lint import ruleset
@@ -30,9 +31,12 @@ class Release:
 
 
 def release_tree(
-    workspace: Workspace, names: Sequence[str], policy: Policy, options: Options, save: Save, say: Say
-) -> Iterator[Release]:
+    workspace: Workspace, names: Sequence[str], policy: Policy, options: Options, save: Save, say: Say,
+    records: Callable[[str], Sequence[Path]] = lambda name: (),
+) -> Iterator[Release]:  # fmt: skip
     """Release the named images (all of them without a name) and what they build on, bases first.
+
+    `records` has an image's earlier records, the newest first: a policy may limit growth over the last release.
 
     Every Dockerfile is checked before anything is built, and what only refused images need is not released for them.
     One that fails does not stop the others, except those that build on it.
@@ -42,7 +46,7 @@ def release_tree(
     for name in workspace.order(names):
         if name in workspace.recipes:
             say(name, "check")
-            checked[name] = _checked(workspace, name, policy, took_part)
+            checked[name] = _checked(workspace, name, policy, took_part, records)
     asked = [workspace.named(name).name for name in names] or list(checked)
     stopped = [name for name in asked if not _goes_on(checked[name])]
     going = [name for name in asked if name not in stopped]
@@ -100,10 +104,14 @@ def job_for(workspace: Workspace, recipe: Recipe, ready: Mapping[str, tuple[Imag
     )
 
 
-def _checked(workspace: Workspace, name: str, policy: Policy, took_part: tuple[Tool, ...]) -> Record | PipelineError:
+def _checked(
+    workspace: Workspace, name: str, policy: Policy, took_part: tuple[Tool, ...],
+    records: Callable[[str], Sequence[Path]],
+) -> Record | PipelineError:  # fmt: skip
     """The record before anything is built: who, when, under which policy, and the findings; or why there is none."""
     recipe = workspace.recipes[name]
     try:
+        limited = recipe.budget.growth or policy.profile(recipe.profile).limits.growth
         return Record(
             image=name,
             digest=None,
@@ -118,6 +126,7 @@ def _checked(workspace: Workspace, name: str, policy: Policy, took_part: tuple[T
                 Context(folder=recipe.folder / recipe.context, recipe=recipe),
                 workspace.names(),
             ),
+            released_before=released.last(recipe, records(name)) if limited else None,
         )
     except PipelineError as error:
         return error

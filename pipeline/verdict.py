@@ -16,6 +16,7 @@ from datetime import date, datetime
 from pipeline.model import Flaw, Measurement, Outcome, Reason, Record, Scan, Severity, Skipped, Smoke, Verdict, Waiver
 from pipeline.policy import Level, Profile
 from pipeline.recipe import Recipe
+from pipeline.yamlfile import grown
 
 ORDER = ("critical", "high", "medium", "low")
 LAPSES_SOON = 14  # days
@@ -32,6 +33,13 @@ REASONS = frozenset(
         "too-many-compressed-bytes",
         "too-many-wasted-bytes",
         "too-many-layers",
+        "grown-too-much",
+        "no-release-before",
+        "layer-too-large",
+        "one-layer-dominates",
+        "program-does-not-start",
+        "library-not-found",
+        "library-too-old",
         "not-scanned",
         "no-vulnerability-database",
         "database-blind",
@@ -93,10 +101,55 @@ def _weight(record: Record, recipe: Recipe, profile: Profile) -> Iterator[Reason
     ):  # fmt: skip
         if allowed is not None and actual > allowed:
             yield _heaviest(record.measure, rule, f"{_mb(actual)}, allowed are {_mb(allowed)}")
+    yield from _growth(record, recipe, profile)
+    yield from _libraries(record.measure)
+    wire = record.measure.wire
+    for one in wire.limits.findings if wire is not None else ():
+        yield _reason("measure", one.rule, one.severity, one.message, one.hint, line=one.dockerfile_line)
     layers = len(record.measure.layers)
     if limits.layers is not None and layers > limits.layers:
         yield _reason("measure", "too-many-layers", Severity.ERROR, f"{layers} layers, allowed are {limits.layers}",
                       "join instructions, or copy the result of a stage")  # fmt: skip
+
+
+def _growth(record: Record, recipe: Recipe, profile: Profile) -> Iterator[Reason]:
+    """The ratchet: against the last release, under the tighter of the profile's and the image's limit."""
+    wanted = [growth for growth in (profile.limits.growth, recipe.budget.growth) if growth is not None]
+    if not wanted or record.measure is None:
+        return
+    before = record.released_before
+    if before is None:
+        yield _reason("measure", "no-release-before", Severity.INFO,
+                      f"growth is limited to {' and '.join(wanted)}, and no release before this one is known",
+                      "nothing to do where this is the first")  # fmt: skip
+        return
+    now = record.measure.totals.compressed_bytes
+    allowed = min(grown(before.compressed_bytes, growth) for growth in wanted)
+    if now > allowed:
+        more = (now - before.compressed_bytes) / max(before.compressed_bytes, 1)
+        yield _heaviest(record.measure, "grown-too-much",
+                        f"{_mb(now)} compressed, {more:.1%} more than {before.reference} by {before.source}; "
+                        f"allowed are {_mb(allowed)}")  # fmt: skip
+
+
+def _libraries(measured: Measurement) -> Iterator[Reason]:
+    """What will not be found when it is loaded. Only where process 1 cannot start does that say no."""
+    found = measured.libraries
+    if found is None:
+        return
+    for need in found.not_found:
+        fatal = found.starts is False and f"/{need.file.lstrip('/')}" == f"/{found.program.lstrip('/')}"
+        lies = f"; it lies in {need.where}, where nobody looks" if need.where else ""
+        yield _reason("measure", "program-does-not-start" if fatal else "library-not-found",
+                      Severity.ERROR if fatal else Severity.WARNING,
+                      f"{need.file} needs {need.soname}, which the loader does not find{lies}",
+                      "install what has it, or name its folder in LD_LIBRARY_PATH or /etc/ld.so.conf.d",
+                      line=need.dockerfile_line)  # fmt: skip
+    for old in found.too_old:
+        fatal = found.starts is False and f"/{old.file.lstrip('/')}" == f"/{found.program.lstrip('/')}"
+        yield _reason("measure", "library-too-old", Severity.ERROR if fatal else Severity.WARNING,
+                      f"{old.file} was linked against {old.library} {old.needs}, the image has {old.has}",
+                      "take a newer base, or a build of it for this one", line=old.dockerfile_line)  # fmt: skip
 
 
 def _heaviest(measured: Measurement, rule: str, message: str) -> Reason:

@@ -213,6 +213,25 @@ def seconds(text: str, name: str) -> float:
         raise BadFile(f"`{text}`: {error}", file=name, hint="30s") from None
 
 
+def _growth(value: Any) -> Any:
+    """`5%` or a size; kept as it was written."""
+    text = str(value).strip()
+    if re.fullmatch(r"\d{1,4}(?:\.\d{1,3})?\s*%", text):
+        return text
+    try:
+        _bytes(value)
+    except ValueError:
+        raise ValueError("growth looks like 5% or 50MB") from None
+    return text
+
+
+def grown(before: int, growth: str) -> int:
+    """Return how many bytes a growth (`5%`, `50MB`) allows after `before` bytes."""
+    if growth.endswith("%"):
+        return round(before * (1 + float(growth[:-1]) / 100))
+    return before + int(_bytes(growth))
+
+
 def _text(value: Any) -> Any:
     """`1.0` in YAML is a number; build arguments and environment are text."""
     if isinstance(value, bool):
@@ -221,6 +240,7 @@ def _text(value: Any) -> Any:
 
 
 Bytes = Annotated[int, BeforeValidator(_bytes, json_schema_input_type=str | int)]
+Growth = Annotated[str, BeforeValidator(_growth, json_schema_input_type=str | int)]
 Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=str | int | float)]
 Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | int | float | bool)]
 

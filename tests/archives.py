@@ -104,7 +104,7 @@ def measured(found: Layout, cache: Path, **more: Any) -> Measurement:
         for line, (digest, diff_id, _, _) in enumerate(found.layers, start=1)
     )
     image = Image(name="made", repository="made", digest=found.digest, local="made")
-    return measure.measure(image, found, origins, cache=cache, **more)
+    return measure.weigh(image, found, origins, cache=cache, **more).measurement
 
 
 def shell_root() -> bytes:

@@ -36,6 +36,8 @@ from pipeline.model import (
 )
 from pipeline.model.libraries import Code, Copy, Kernels, Libraries, Need, TooOld, Twice, Weights
 from pipeline.model.shares import Share, Shares
+from pipeline.model.wire import Limits, PushedAgain, Split, Wire, WireFinding
+from pipeline.wire import blobs, pull
 
 DIGEST = "sha256:" + "4f1c9a0be2d75836" * 4
 BASE_DIGEST = "sha256:" + "a3b04e6d91c8f257" * 4
@@ -109,6 +111,28 @@ LAYER_VALUES = tuple(
         bytes=size, compressed_bytes=compressed, files=files,
     )
     for number, (text, line, origin, size, compressed, files) in enumerate(LAYERS, start=1)
+)  # fmt: skip
+
+_BLOBS = blobs(LAYER_VALUES, [layer.bytes for layer in LAYER_VALUES])
+WIRE = Wire(
+    pull=pull(_BLOBS, bandwidth=1e9),
+    zstd=pull([dataclasses.replace(blob, compression="zstd") for blob in _BLOBS], bandwidth=1e9),
+    code_change=PushedAgain(
+        dockerfile_line=38, instruction="COPY app /app", compressed_bytes=40_100, of_bytes=1_730_000_000,
+        layers=(LAYER_VALUES[-1].digest,),
+    ),
+    limits=Limits(
+        findings=(
+            WireFinding(rule="one-layer-dominates", severity=Severity.INFO, message="one layer is 1.12 GB of 1.73 GB",
+                        hint="install the large packages in instructions of their own", dockerfile_line=None,
+                        digest=LAYER_VALUES[2].digest),
+        ),
+        note="the largest layer is 1.12 GB: more than these take: a registry behind a proxy (104.9 MB)",
+    ),
+    splits=(
+        Split(digest=LAYER_VALUES[2].digest, dockerfile_line=36, instruction="COPY --from=venv /opt/venv",
+              parts=(("torch",), ("nvidia-cublas-cu12", "numpy")), seconds_before=71.0, seconds_after=44.5),
+    ),
 )  # fmt: skip
 
 LIBRARIES = Libraries(
@@ -200,6 +224,7 @@ MEASURE = Measurement(
         ),
     ),
     libraries=LIBRARIES,
+    wire=WIRE,
     seconds=0.412,
 )  # fmt: skip
 

@@ -42,7 +42,8 @@ def looked_at(place: Path, *layers: list, bases: int = 1, how: str = "plain", fl
     image = Image(name="made", repository="made", digest=found.digest, local="made")
 
     def once() -> Libraries:
-        seen = measure.measure(image, found, origins, cache=place / "cache", fleet=fleet, verify=verify).libraries
+        weighed = measure.weigh(image, found, origins, cache=place / "cache", fleet=fleet, verify=verify)
+        seen = weighed.measurement.libraries
         assert seen is not None
         return seen
 

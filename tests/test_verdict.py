@@ -5,7 +5,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-from pipeline.model import Outcome, Severity, Skipped, Waiver
+from pipeline.model import Outcome, Released, Severity, Skipped, Waiver
 from pipeline.policy import Profile
 from pipeline.recipe import Recipe
 from pipeline.verdict import REASONS, judge
@@ -121,3 +121,67 @@ def test_every_reason_has_a_row_in_the_documentation():
     source = (Path(__file__).parents[1] / "pipeline" / "verdict.py").read_text(encoding="utf-8")
     used = set(re.findall(r'"((?:[a-z]+-)+[a-z]+)"', source)) - {"fastapi-gpu"}
     assert used == REASONS
+
+
+def with_libraries(**changes):
+    assert PASSED.measure is not None and PASSED.measure.libraries is not None
+    libraries = dataclasses.replace(PASSED.measure.libraries, **changes)
+    return dataclasses.replace(PASSED, measure=dataclasses.replace(PASSED.measure, libraries=libraries))
+
+
+def test_a_program_that_is_linked_with_what_is_not_there_does_not_ship():
+    need = records.LIBRARIES.not_found[0]
+    program = "/opt/app/serve"
+    fatal = dataclasses.replace(need, file=program, dockerfile_line=12)
+    found = verdict(with_libraries(program=program, starts=False, not_found=(fatal, need), too_old=()))
+    by_rule = {reason.rule: reason for reason in found.reasons}
+    assert found.outcome == "failed"
+    assert by_rule["program-does-not-start"].line == 12
+    assert f"{program} needs {need.soname}" in by_rule["program-does-not-start"].message
+    assert by_rule["library-not-found"].severity is Severity.WARNING
+
+
+def test_a_library_of_something_that_need_not_run_only_warns():
+    found = verdict(PASSED)
+    assert {"library-not-found", "library-too-old"} <= rules(found, severity=Severity.WARNING)
+    assert found.outcome == "passed"
+
+
+def test_a_layer_that_its_registry_refuses_does_not_ship():
+    assert PASSED.measure is not None and PASSED.measure.wire is not None
+    refused = dataclasses.replace(records.WIRE.limits.findings[0], rule="layer-too-large", severity=Severity.ERROR)
+    limits = dataclasses.replace(records.WIRE.limits, findings=(refused,))
+    wire = dataclasses.replace(PASSED.measure.wire, limits=limits)
+    record = dataclasses.replace(PASSED, measure=dataclasses.replace(PASSED.measure, wire=wire))
+    assert rules(verdict(record), severity=Severity.ERROR) == {"layer-too-large"}
+
+
+def grown(compressed, limit, budget=None):
+    assert PASSED.measure is not None
+    before = Released(reference="r/app@sha256:0", compressed_bytes=1_000_000, source="its record")
+    totals = dataclasses.replace(PASSED.measure.totals, compressed_bytes=compressed)
+    record = dataclasses.replace(
+        PASSED, released_before=before, measure=dataclasses.replace(PASSED.measure, totals=totals)
+    )
+    recipe = Recipe(name="app", repository="r/app", budget={"growth": budget} if budget else {})
+    return verdict(record, {"limits": {"growth": limit}} if limit else {}, recipe)
+
+
+def test_growth_is_measured_against_the_last_release():
+    assert "grown-too-much" not in rules(grown(1_050_000, "5%"))
+    assert rules(grown(1_050_001, "5%"), severity=Severity.ERROR) == {"grown-too-much"}
+    assert rules(grown(1_200_001, "200kB"), severity=Severity.ERROR) == {"grown-too-much"}
+    (reason,) = [one for one in grown(1_100_000, "5%").reasons if one.rule == "grown-too-much"]
+    assert "10.0% more than r/app@sha256:0 by its record" in reason.message
+
+
+def test_an_image_can_only_limit_its_growth_further():
+    assert rules(grown(1_040_000, "5%", "3%"), severity=Severity.ERROR) == {"grown-too-much"}
+    assert rules(grown(1_060_000, "5%", "90%"), severity=Severity.ERROR) == {"grown-too-much"}
+    assert rules(grown(1_060_000, None, "3%"), severity=Severity.ERROR) == {"grown-too-much"}
+
+
+def test_a_first_release_says_that_nothing_was_compared():
+    found = verdict(PASSED, {"limits": {"growth": "5%"}})
+    assert found.outcome == "passed"
+    assert "no-release-before" in rules(found, severity=Severity.INFO)

@@ -20,10 +20,12 @@ from pipeline.measure.root import Root
 from pipeline.measure.shares import shares
 from pipeline.measure.sources import opened_path
 from pipeline.measure.stream import Limits
+from pipeline.measure.streamed import StreamedLayout
 from pipeline.measure.waste import by_size, duplicate_bytes, waste
-from pipeline.model import Image, Layer, LayerOrigin, Measurement, Totals
+from pipeline.model import Dockerfile, Image, Layer, LayerOrigin, Measurement, Totals
+from pipeline.wire.costs import costs, host_of
 
-__all__ = ["Limits", "Weighed", "measure", "opened_path", "weigh"]
+__all__ = ["Limits", "Weighed", "opened_path", "weigh"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,20 +36,6 @@ class Weighed:
     root: Root
 
 
-def measure(
-    image: Image,
-    layout: Layout,
-    origins: tuple[LayerOrigin, ...],
-    *,
-    cache: Path,
-    fleet: Sequence[str] = (),
-    limits: Limits | None = None,
-    verify: bool = True,
-) -> Measurement:
-    """Return what `image` weighs, as `weigh` does."""
-    return weigh(image, layout, origins, cache=cache, fleet=fleet, limits=limits, verify=verify).measurement
-
-
 def weigh(
     image: Image,
     layout: Layout,
@@ -55,12 +43,15 @@ def weigh(
     *,
     cache: Path,
     fleet: Sequence[str] = (),
+    dockerfile: Dockerfile | None = None,
+    bandwidth: float | None = None,
     limits: Limits | None = None,
     verify: bool = True,
 ) -> Weighed:
     """Return what `image` weighs, with its root. `origins` has one for each layer; `cache` keeps an index of each.
 
-    `fleet` are the compute capabilities of the GPUs that it is for.
+    `fleet` are the compute capabilities of the GPUs that it is for. `dockerfile` tells what a change of the code
+    sends again; a `bandwidth` in bits a second, what pulls are predicted for, with zstd as well.
 
     Without `verify`, what lies in plain layers is not checked against their diff IDs, and takes a tenth of the time.
     Raises BadImage, naming the layer, for one that is damaged, lies, or must not be trusted.
@@ -88,6 +79,12 @@ def weigh(
     lost = waste(root, layers, sizes)
     seen = causes.seen(root, layers, sizes, debug=libraries.debug_bytes(root, found),
                        starts=libraries.starts(root, found))  # fmt: skip
+    held = packages(root, found, tuple(layer.digest for layer in layers))
+    wire = costs(
+        layers, sizes, [kind for _, _, _, kind in layout.layers], held,
+        (lambda _: None) if isinstance(layout, StreamedLayout) else layout.blob,
+        host=host_of(image.repository), dockerfile=dockerfile, bandwidth=bandwidth,
+    )  # fmt: skip
     measurement = Measurement(
         image=image.name,
         digest=image.digest,
@@ -102,9 +99,10 @@ def weigh(
             files=sum(layer.files for layer in layers),
         ),
         waste=by_size((*lost, *seen)),
-        packages=packages(root, found, tuple(layer.digest for layer in layers)),
+        packages=held,
         shares=shares(root, layers, lambda content: content.path in found[content.layer].libraries),
         libraries=libraries.libraries(root, found, layers, config=layout.config, fleet=fleet),
+        wire=wire,
         seconds=time.monotonic() - started,
     )
     return Weighed(measurement=measurement, root=root)

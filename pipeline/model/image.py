@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.model.libraries import Libraries
 from pipeline.model.shares import Shares
+from pipeline.model.wire import Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +173,7 @@ class Measurement:
     packages: tuple[Package, ...]
     shares: Shares
     libraries: Libraries | None  # None: nobody looked
+    wire: Wire | None  # None: nobody reckoned
     seconds: float
 
 

@@ -68,6 +68,15 @@ class PolicyStamp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """The release before this one, which growth is measured against."""
+
+    reference: str  # by digest
+    compressed_bytes: int
+    source: str  # its record | its registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """Everything known about one digest. Stages that have not run yet are None."""
 
@@ -84,6 +93,7 @@ class Record:
     smoke: Smoke | Skipped | None = None
     verdict: Verdict | None = None
     pushed: Pushed | None = None
+    released_before: Released | None = None  # None: the policy does not ask, or nobody knows one
     seconds: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.model import Record, Scan, Skipped, Smoke
-from pipeline.report import certificate, reading, stages, words
+from pipeline.report import answers, certificate, reading, stages, words
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -152,7 +152,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "size": words.size, "duration": words.duration, "moment": words.moment, "short": words.short,
         "clip": words.clip, "line": stages.source_line, "place": certificate.place, "gpu": stages.gpu_words,
-        "share": _share,
+        "share": _share, "starts": answers.starts, "pull": answers.pull, "brought": answers.brought,
+        "capabilities": answers.capabilities, "code_bytes": answers.code_bytes,
     }  # fmt: skip
     environment.globals |= {
         "count": words.count, "says_no": certificate.says_no, "at_once": AT_ONCE, "biggest": stages.biggest,

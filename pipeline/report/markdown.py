@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.model import Reason, Record, Scan, Skipped, Smoke
-from pipeline.report import certificate, reading, stages
+from pipeline.model import Measurement, Reason, Record, Scan, Skipped, Smoke
+from pipeline.report import answers, certificate, reading, stages
 from pipeline.report.words import clip, count, duration, moment, short, size
 
 ROWS = 40  # of any list
@@ -124,14 +124,35 @@ def _layers(record: Record) -> list[str]:
          size(layer.bytes), size(layer.compressed_bytes))
         for number, layer in enumerate(record.measure.layers, start=1)
     ]  # fmt: skip
-    waste = [
-        (text(waste.cause), code(waste.instruction), size(waste.bytes), text(waste.hint))
-        for waste in record.measure.waste
-    ]
     blocks = ["## Layers", *table((">#", "Instruction", "From", ">Unpacked", ">Compressed"), layers, "layers")]
-    if waste:
-        blocks += ["### Waste", *table(("Cause", "Shipped by", ">Unpacked", "What to do"), waste, "causes")]
-    return blocks
+    for heading, seen in (("Waste", False), ("Seen, and most likely not needed", True)):
+        rows = [
+            (text(waste.cause), code(waste.instruction), size(waste.bytes), text(waste.hint))
+            for waste in record.measure.waste
+            if waste.seen == seen
+        ]
+        if rows:
+            blocks += [f"### {heading}", *table(("Cause", "Shipped by", ">Unpacked", "What to do"), rows, "causes")]
+    return [*blocks, *_start(record.measure)]
+
+
+def _start(measure: Measurement) -> list[str]:
+    """Whether it starts, what a pull takes, and the libraries that somebody must look at."""
+    blocks = []
+    found, wire = measure.libraries, measure.wire
+    if found is not None:
+        blocks.append(f"Starts, by its libraries: {text(answers.starts(found))}.")
+    if wire is not None:
+        blocks.append(f"Pull, predicted: {text(answers.pull(wire))}.")
+    if found is not None and found.not_found:
+        rows = [(text(need.soname), code(need.file), stages.source_line(need.dockerfile_line))
+                for need in found.not_found]  # fmt: skip
+        blocks += ["Libraries that will not be found:", *table(("Library", "Needed by", "From"), rows, "libraries")]
+    if found is not None and found.cuda_twice:
+        rows = [(text(one.library), text(answers.brought(one)), size(one.bytes)) for one in found.cuda_twice]
+        blocks += ["CUDA that is there more than once:",
+                   *table(("Library", "Brought by", ">Too much"), rows, "libraries")]  # fmt: skip
+    return ["### Start-up and pull", *blocks] if blocks else []
 
 
 def _flaws(scan: Scan | Skipped | None) -> list[str]:

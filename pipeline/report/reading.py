@@ -70,7 +70,7 @@ def _with_new_keys(document: dict[str, Any]) -> dict[str, Any]:
     measure = document.get("measure")
     if isinstance(measure, dict):
         nothing: dict[str, Any] = {"folders": [], "types": [], "stages": []}
-        document["measure"] = {"verified": True, "shares": nothing, "libraries": None, **measure}
+        document["measure"] = {"verified": True, "shares": nothing, "libraries": None, "wire": None, **measure}
         rows = measure.get("waste")
         if isinstance(rows, list):
             document["measure"]["waste"] = [{"seen": False, **row} if isinstance(row, dict) else row for row in rows]

@@ -51,7 +51,7 @@ def release(
             set_up(yes=False, tell=tell)
         ended = []
         for one in tree.release_tree(
-            session.workspace, image, session.policy, options, session.save, session.progress.say
+            session.workspace, image, session.policy, options, session.save, session.progress.say, session.records
         ):
             ended.append(one)
             session.progress.pause()
